@@ -1,0 +1,175 @@
+import { z } from "zod";
+import { LastDisconnect } from "../v1alpha1/whatsapp-device.ts";
+
+/** Version of this protocol; a peer of another one is refused with a clear reason. */
+export const linkVersion = 1;
+
+/** A device by name, and by UID: a re-created device of the same name is another one. */
+export const DeviceRef = z.object({ namespace: z.string(), name: z.string(), uid: z.string() });
+export type DeviceRef = z.infer<typeof DeviceRef>;
+
+/** Start budgets: logins and registrations apart; the restart that WhatsApp asks for after pairing is counted, never delayed. */
+export const buckets = ["login", "registration", "restart"] as const;
+export const Bucket = z.enum(buckets);
+export type Bucket = z.infer<typeof Bucket>;
+
+export const sessionStates = [
+  "Claiming",
+  "ClaimRefused",
+  "StoreUnavailable",
+  "StoreRefused",
+  "EgressUnready",
+  "WaitingForGrant",
+  "Connecting",
+  "AwaitingPairing",
+  "Connected",
+  "BackingOff",
+  "Hibernated",
+  "LoggedOut",
+  "Blocked",
+  "Released",
+  "LogoutDone",
+] as const;
+export type SessionStateName = (typeof sessionStates)[number];
+
+/** All that a session pod says of one session, whole every time (level-based). Instants are RFC 3339. */
+export const SessionReport = z.object({
+  device: DeviceRef,
+  epoch: z.int(),
+  state: z.enum(sessionStates),
+  /** One CamelCase word for why it is in this state, where there is more than one (`MasterKeyMismatch`, `ProxySecretMissing`). */
+  reason: z.string().optional(),
+  message: z.string().optional(),
+  /** With ClaimRefused: the epoch that the store holds. */
+  storedEpoch: z.int().optional(),
+  paired: z.boolean(),
+  generation: z.int().default(0),
+  qr: z.object({ code: z.string(), attempt: z.int(), expiresAt: z.string() }).optional(),
+  pairingCode: z.object({ code: z.string(), expiresAt: z.string() }).optional(),
+  identity: z.object({ jid: z.string(), lid: z.string(), pushName: z.string(), platform: z.string() }).optional(),
+  connectedSince: z.string().optional(),
+  observedIP: z.string().optional(),
+  clientVersion: z.string().optional(),
+  /** The browser stored with the credentials differs from the spec's and wins until a relink. */
+  browserDiffers: z.boolean().default(false),
+  attempt: z.int().default(0),
+  nextAttemptAt: z.string().optional(),
+  lastDisconnect: LastDisconnect.omit({ advice: true }).optional(),
+  /** The pair-requested-at value that this session was opened for. */
+  pairRequestedAt: z.string().optional(),
+});
+export type SessionReport = z.infer<typeof SessionReport>;
+
+/** What a session needs to know of its device; durations in milliseconds. */
+export const SessionSpec = z.object({
+  pairing: z.object({ method: z.enum(["QRCode", "PairingCode"]), phoneNumber: z.string(), windowMs: z.int() }),
+  browser: z.object({ os: z.string(), name: z.string(), version: z.string() }),
+  /** "Auto" or a version such as 2.3000.1043857760. */
+  clientVersion: z.string(),
+  connectTimeoutMs: z.int(),
+  keepAliveIntervalMs: z.int(),
+  queryTimeoutMs: z.int(),
+  baseDelayMs: z.int(),
+  maxDelayMs: z.int(),
+  unpairedAttempts: z.int(),
+});
+export type SessionSpec = z.infer<typeof SessionSpec>;
+
+/** A key for this device's values alone, derived from the installation's master key; 32 bytes as base64. */
+export const DataKey = z.object({ keyId: z.string(), keyBase64: z.string() });
+export type DataKey = z.infer<typeof DataKey>;
+
+export const Assignment = z.object({
+  device: DeviceRef,
+  epoch: z.int(),
+  /** The first one encrypts; all decrypt. */
+  dataKeys: z.array(DataKey).min(1),
+  spec: SessionSpec,
+  /** LoggedOut: connect once, unlink at WhatsApp, erase the credentials, report LogoutDone. */
+  desired: z.enum(["Running", "LoggedOut"]),
+  pairRequestedAt: z.string().default(""),
+});
+export type Assignment = z.infer<typeof Assignment>;
+
+export const Grant = z.object({
+  device: DeviceRef,
+  bucket: Bucket,
+  nonce: z.string(),
+  /** From the frame's arrival on: the start is due after this long and allowed for `validForMs` from then. */
+  startInMs: z.int(),
+  validForMs: z.int(),
+});
+export type Grant = z.infer<typeof Grant>;
+
+export const PodFrame = z.discriminatedUnion("kind", [
+  z.object({
+    kind: z.literal("hello"),
+    version: z.int(),
+    endpoint: z.string(),
+    pod: z.object({ namespace: z.string(), name: z.string(), uid: z.string(), node: z.string() }),
+    sessions: z.array(SessionReport),
+    /** Starts that a restarted container made by itself while no leader answered; charged to the ledger now. */
+    selfGranted: z.array(z.object({ device: DeviceRef, bucket: Bucket, agoMs: z.int() })).default([]),
+  }),
+  z.object({ kind: z.literal("session"), session: SessionReport }),
+  z.object({
+    kind: z.literal("grant-request"),
+    /** The pod's whole queue; what is no longer in it is cancelled. */
+    requests: z.array(z.object({ device: DeviceRef, bucket: Bucket })),
+  }),
+  z.object({
+    kind: z.literal("egress"),
+    observedIPs: z.array(z.string()),
+    /** `ProxySecretMissing`, `ProxySecretKeyMissing`, `EchoFailed`. */
+    problem: z.object({ reason: z.string(), message: z.string() }).optional(),
+  }),
+]);
+export type PodFrame = z.infer<typeof PodFrame>;
+
+export const Welcome = z.object({
+  kind: z.literal("welcome"),
+  version: z.int(),
+  /** The leader's Lease transitions; a frame of a lower term is dropped. */
+  term: z.int(),
+  /** Prefix of every key in the store. */
+  installation: z.string(),
+  store: z.object({ url: z.string() }),
+  /** Encrypts the store's canary; 32 bytes as base64. */
+  canaryKeyBase64: z.string(),
+  whatsapp: z.object({
+    url: z.string(),
+    rootKeyHex: z.string().default(""),
+    caBundle: z.string().default(""),
+    /** For devices whose version is Auto; empty: the client library's own. */
+    clientVersion: z.string().default(""),
+  }),
+});
+export type Welcome = z.infer<typeof Welcome>;
+
+export const AssignFrame = z.object({
+  kind: z.literal("assign"),
+  term: z.int(),
+  egressIPEndpoints: z.array(z.string()).default([]),
+  /** Whole: a session that is not in it is released. */
+  assignments: z.array(Assignment),
+});
+export type AssignFrame = z.infer<typeof AssignFrame>;
+
+export const HubFrame = z.discriminatedUnion("kind", [
+  Welcome,
+  /** Dial again: this operator does not lead. */
+  z.object({ kind: z.literal("not-leader") }),
+  /** The hub does not accept this pod or frame, and says why in words. */
+  z.object({ kind: z.literal("refused"), reason: z.string(), message: z.string() }),
+  AssignFrame,
+  z.object({ kind: z.literal("grant"), term: z.int(), grants: z.array(Grant) }),
+]);
+export type HubFrame = z.infer<typeof HubFrame>;
+
+/** Timing of the link, both ends. */
+export const linkTiming = {
+  dialTimeoutMs: 2_000,
+  pingIntervalMs: 5_000,
+  deadAfterMs: 30_000,
+  redialMaxMs: 5_000,
+} as const;

@@ -1,0 +1,145 @@
+import { z } from "zod";
+import { Condition } from "./conditions.ts";
+import { DnsLabel, Duration, LabelMap, ObjectMeta, Toleration } from "./primitives.ts";
+
+const CredentialsSecretRef = z.object({
+  name: z.string().min(1).max(253).describe("Name of a Secret in this namespace."),
+  usernameKey: z.string().min(1).max(253).default("username").describe("Its key that holds the user name."),
+  passwordKey: z.string().min(1).max(253).default("password").describe("Its key that holds the password."),
+});
+
+/** A proxy as structured fields: never a URL, because credentials with special characters break URLs. */
+export const Proxy = z.object({
+  protocol: z.enum(["socks5", "http"]).describe("socks5 (names are resolved by the proxy) or http (CONNECT)."),
+  host: z.string().min(1).max(253).describe("Host name or address of the proxy."),
+  port: z.int().min(1).max(65_535).describe("Its TCP port."),
+  credentialsSecretRef: CredentialsSecretRef.optional().describe(
+    "Where user name and password are; absent means none.",
+  ),
+});
+export type Proxy = z.infer<typeof Proxy>;
+
+export const NodePool = z.object({
+  nodeSelector: LabelMap.describe(
+    "Labels that a node must carry, all of them. Each such node becomes one EgressEndpoint.",
+  ).meta({ minProperties: 1, maxProperties: 32 }),
+  tolerations: z.array(Toleration).max(16).default([]).describe("Tolerations for the session pods on these nodes."),
+});
+export type NodePool = z.infer<typeof NodePool>;
+
+export const PoolMember = z
+  .object({
+    name: DnsLabel.max(20).describe("Stable name, at most 20 characters; never reuse one for another address."),
+    labels: LabelMap.default({}).describe("Copied to the member's endpoints; devices select by them."),
+    nodePool: NodePool.optional().describe("Sessions leave by the address of the node they run on."),
+    proxy: Proxy.optional().describe("Sessions leave by this proxy."),
+    capacity: z
+      .object({ maxSessions: z.int().min(0).max(10_000).default(10).describe("Most devices per observed address.") })
+      .prefault({})
+      .describe("How many devices the member carries."),
+    state: z
+      .enum(["Active", "Draining", "Disabled"])
+      .default("Active")
+      .describe("Draining: keeps its devices, takes no new ones. Disabled: takes none and stops those it has."),
+  })
+  .meta({
+    "x-kubernetes-validations": [
+      { rule: "has(self.nodePool) != has(self.proxy)", message: "a member has exactly one of nodePool and proxy" },
+    ],
+  });
+export type PoolMember = z.infer<typeof PoolMember>;
+
+const StartLimit = (count: number) =>
+  z.object({
+    count: z
+      .int()
+      .min(1)
+      .max(10_000)
+      .default(count)
+      .describe("Most connection attempts per period and observed address."),
+    period: Duration.default("60s").describe("Length of that period."),
+  });
+
+const Quantity = z
+  .string()
+  .max(32)
+  .regex(/^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi)?$/);
+
+export const SessionPodTemplate = z.object({
+  resources: z
+    .object({
+      requests: z
+        .object({ cpu: Quantity.default("50m"), memory: Quantity.default("160Mi") })
+        .prefault({})
+        .describe("What the scheduler sets aside."),
+      limits: z
+        .object({ memory: Quantity.default("512Mi") })
+        .prefault({})
+        .describe("Memory only: a CPU limit can end every session of the pod."),
+    })
+    .prefault({})
+    .describe("Resources of a session pod's container."),
+  labels: LabelMap.default({}).describe("More labels for session pods."),
+  annotations: z
+    .record(z.string().max(316), z.string().max(4096))
+    .default({})
+    .describe("More annotations for session pods."),
+  tolerations: z.array(Toleration).max(16).default([]).describe("More tolerations for session pods."),
+  priorityClassName: z.string().max(253).default("").describe("PriorityClass of session pods."),
+});
+export type SessionPodTemplate = z.infer<typeof SessionPodTemplate>;
+
+export const PoolSpec = z.object({
+  members: z
+    .array(PoolMember)
+    .max(64)
+    .default([])
+    .describe("The ways out.")
+    .meta({ "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"] }),
+  startLimits: z
+    .object({
+      login: StartLimit(30).prefault({}).describe("Attempts with credentials."),
+      registration: StartLimit(6).prefault({}).describe("Attempts that ask for a QR or pairing code."),
+    })
+    .prefault({})
+    .describe("Budget of connection attempts, per observed address, shared by all pools that use it."),
+  egressIPEndpoints: z
+    .array(
+      z
+        .string()
+        .max(1024)
+        .regex(/^https?:\/\/.+/),
+    )
+    .max(8)
+    .default([])
+    .describe(
+      "URLs that answer the caller's address as text. Session pods ask them through their way out before the first start.",
+    ),
+  sessionPods: z
+    .object({
+      maxDevicesPerPod: z
+        .int()
+        .min(1)
+        .max(500)
+        .default(10)
+        .describe("How many devices share a session pod, and so one fault."),
+      template: SessionPodTemplate.prefault({}).describe("What session pods look like."),
+    })
+    .prefault({})
+    .describe("The pods that run the sessions."),
+});
+export type PoolSpec = z.infer<typeof PoolSpec>;
+
+export const PoolStatus = z.object({
+  observedGeneration: z.int().optional().describe("metadata.generation that this status was computed for."),
+  endpoints: z.int().default(0).describe("Ways out that exist."),
+  readyEndpoints: z.int().default(0).describe("Of these, ready for devices."),
+  devices: z.int().default(0).describe("Devices that name this pool."),
+  connectedDevices: z.int().default(0).describe("Of these, connected."),
+  conditions: z.array(Condition).max(16).default([]).describe("Ready, Reconciling, Stalled."),
+});
+export type PoolStatus = z.infer<typeof PoolStatus>;
+
+export const EgressPool = z.object({ metadata: ObjectMeta, spec: PoolSpec, status: PoolStatus.prefault({}) });
+/** A set of ways out to WhatsApp. */
+export type EgressPool = z.infer<typeof EgressPool>;

@@ -1,0 +1,147 @@
+import type { Agent } from "node:http";
+import type { Agent as HttpsAgent } from "node:https";
+import type { Duplex } from "node:stream";
+import type { Dispatcher } from "undici";
+import type { DataKey } from "@wa/schema";
+
+/** What the sessions need of the store, of the way out and of WhatsApp's socket; each folder beside this one implements one. */
+
+/** Key of a device in the store: installation/namespace/name. Alone: alone/alone/name. */
+export type DeviceKey = string;
+
+export interface ClaimRequest {
+  readonly device: DeviceKey;
+  readonly epoch: number;
+  /** The pod's UID: the same owner may claim the same epoch again, after a container restart. */
+  readonly owner: string;
+  readonly dataKeys: readonly DataKey[];
+}
+
+export type ClaimResult =
+  | { readonly kind: "Granted"; readonly claim: Claim }
+  | { readonly kind: "Refused"; readonly storedEpoch: number };
+
+/** A value as the client library hands it over: already serialised, not yet encrypted. */
+export interface StoredValue {
+  readonly type: string;
+  readonly id: string;
+  readonly value: Uint8Array;
+}
+
+export interface ValueKey {
+  readonly type: string;
+  readonly id: string;
+}
+
+export interface InboxMessage {
+  /** Stanza id; unique per chat and sender, so that a redelivery is recognised. */
+  readonly messageId: string;
+  readonly chat: string;
+  readonly sender: string;
+  readonly timestampMs: number;
+  /** Encoded WAProto Message, padding removed. */
+  readonly plaintext: Uint8Array;
+}
+
+export interface OutboxMessage {
+  readonly messageId: string;
+  /** Address at WhatsApp (JID). */
+  readonly to: string;
+  readonly text: string;
+}
+
+/** One transaction. All of it is stored or nothing. */
+export interface Commit {
+  readonly creds?: Uint8Array;
+  readonly puts?: readonly StoredValue[];
+  readonly deletes?: readonly ValueKey[];
+  readonly inbox?: readonly InboxMessage[];
+  /** Outbox rows whose fate is known now. */
+  readonly outbox?: readonly { readonly messageId: string; readonly state: "Sent" | "Failed"; readonly error?: string }[];
+}
+
+/** Ownership of one device in the store. Every method throws StoreUnavailableError while the database cannot be reached. */
+export interface Claim {
+  readonly device: DeviceKey;
+  readonly epoch: number;
+  readonly incarnation: number;
+  /** Reads the device row: is this claim still the newest one? Asked before every connect and before a logout. */
+  stillOwned(): Promise<boolean>;
+  /** Closes the current generation's handle, if any, and opens the next one's: late writes of a dead socket go nowhere. */
+  openGeneration(): GenerationStore;
+  readCreds(): Promise<Uint8Array | undefined>;
+  /** LoggedOut: credentials and keys move to the archive, never erased; the device is unpaired afterwards. */
+  archive(reason: string): Promise<void>;
+  /** After a logout that WhatsApp confirmed: nothing of the device's credentials stays. */
+  erase(): Promise<void>;
+}
+
+/** The store as one socket sees it. */
+export interface GenerationStore {
+  readonly generation: number;
+  /** Waits while the database is away; rejects only with FenceLostError or GenerationClosedError. */
+  get(type: string, ids: readonly string[]): Promise<ReadonlyMap<string, Uint8Array>>;
+  /** As `get`; one transaction in flight a session, later calls merge into the next. */
+  commit(commit: Commit): Promise<void>;
+  /** Plaintext of a message that was committed before, for a redelivery. */
+  readInbox(chat: string, sender: string, messageId: string): Promise<Uint8Array | undefined>;
+  /** Text of a message that was sent, for a retry receipt after a restart. */
+  readOutbox(messageId: string): Promise<OutboxMessage | undefined>;
+  close(): void;
+}
+
+export class StoreUnavailableError extends Error {
+  override readonly name = "StoreUnavailableError";
+}
+/** A newer claim exists: whoever sees this must end its socket and tell the server nothing. */
+export class FenceLostError extends Error {
+  override readonly name = "FenceLostError";
+}
+export class GenerationClosedError extends Error {
+  override readonly name = "GenerationClosedError";
+}
+/** The store holds another installation's canary, or a newer schema: nothing was written. */
+export class StoreRefusedError extends Error {
+  override readonly name = "StoreRefusedError";
+  readonly reason: "MasterKeyMismatch" | "SchemaTooNew";
+  constructor(reason: "MasterKeyMismatch" | "SchemaTooNew", message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+export interface Store extends AsyncDisposable {
+  claim(request: ClaimRequest): Promise<ClaimResult>;
+  /** Messages to send, oldest first, of all devices given: polled once a second for the whole pod. */
+  pendingOutbox(devices: readonly Pick<Claim, "device" | "epoch">[]): Promise<ReadonlyMap<DeviceKey, readonly OutboxMessage[]>>;
+  /** Whether the database answers now; for readiness and for the entitlement of a pod whose link is down. */
+  ping(): Promise<void>;
+}
+
+/** Where a connection attempt failed on its way out. */
+export const egressPhases = ["dns", "tcp", "proxy", "tls"] as const;
+export type EgressPhase = (typeof egressPhases)[number];
+
+/** `code`: a system code such as ECONNREFUSED, a SOCKS reply such as NotAllowed, an HTTP status of a CONNECT, or Timeout. Never credentials. */
+export class EgressError extends Error {
+  override readonly name = "EgressError";
+  readonly phase: EgressPhase;
+  readonly code: string;
+  constructor(phase: EgressPhase, code: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.phase = phase;
+    this.code = code;
+  }
+}
+
+/** One way out for every byte of a pod. All paths of the client library go through `connect`. */
+export interface Dialer {
+  connect(target: { readonly host: string; readonly port: number; readonly tls: boolean }, options?: { readonly timeoutMs?: number }): Promise<Duplex>;
+  /** Agents that report each stream they open, so that a session can cork and terminate its own. */
+  webSocketAgent(onStream: (stream: Duplex) => void): Agent | HttpsAgent;
+  readonly fetchAgent: HttpsAgent;
+  readonly dispatcher: Dispatcher;
+  /** Asks the echo endpoints through this dialer which address the outside sees; the first that answers counts. */
+  observeIP(echoUrls: readonly string[]): Promise<string>;
+  close(): Promise<void>;
+}
