@@ -1,0 +1,59 @@
+import type { Assignment, SessionReport } from "@wa/schema";
+
+/** A session pod as its link shows it. Plain values: the world's snapshot is made of these. */
+export interface LinkedPod {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly node: string;
+  readonly endpoint: string;
+  /** A link stands now. */
+  readonly isConnected: boolean;
+  /** When the hub last heard the pod, in milliseconds of the operator's monotonic clock. */
+  readonly lastHeardMs: number;
+  /** Last report of each session, by device UID. */
+  readonly sessions: ReadonlyMap<string, SessionReport>;
+  readonly observedIPs: readonly string[];
+  readonly egressProblem?: { readonly reason: string; readonly message: string };
+}
+
+/** What a pod shall run: sent whole whenever it differs from what was sent last. */
+export interface DesiredSessions {
+  readonly egressIPEndpoints: readonly string[];
+  readonly assignments: readonly Assignment[];
+}
+
+/** The links as the rest of the operator sees them. */
+export interface Links {
+  /** Pods that were linked since this leader started, by pod UID; kept until `forget`. */
+  pods(): ReadonlyMap<string, LinkedPod>;
+  /** Level-based: call it with the whole wish as often as you like; only differences travel. Kept for pods that link later. */
+  setDesired(podUid: string, desired: DesiredSessions): void;
+  forget(podUid: string): void;
+  /** Called with what changed, so that its key is queued: a pod's link or egress (endpoint), or one session (device). */
+  onChange(listener: (change: LinkChange) => void): void;
+}
+
+export type LinkChange =
+  | { readonly kind: "Endpoint"; readonly namespace: string; readonly name: string }
+  | { readonly kind: "Device"; readonly namespace: string; readonly name: string };
+
+/** Answers whether a pod that presents a valid token is one that the operator created and recorded (its endpoint's status holds the UID). */
+export type IsOurPod = (pod: { readonly namespace: string; readonly name: string; readonly uid: string }) =>
+  | { readonly kind: "Ours"; readonly endpoint: string }
+  | { readonly kind: "Foreign"; readonly message: string };
+
+/** Start budgets and addresses that a grant for an endpoint draws on. */
+export type BudgetOf = (
+  namespace: string,
+  endpoint: string,
+) => {
+  /** Names of the ledgers: one an observed address, or the endpoint's own while none is known. */
+  readonly ledgers: readonly string[];
+  readonly limits: { readonly login: Limit; readonly registration: Limit };
+};
+
+export interface Limit {
+  readonly count: number;
+  readonly periodMs: number;
+}
