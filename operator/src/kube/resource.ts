@@ -1,0 +1,146 @@
+import { ApiError, isNotFound } from "./api-error.ts";
+import { apiVersionOf, collectionPath, objectPath, type Kind } from "./kind.ts";
+import { isRawObject, isRecord, type ObjectName, type RawObject } from "./object.ts";
+import type { JsonPatchOperation } from "./patch.ts";
+import type { Transport } from "./transport.ts";
+
+/** An object to create; `apiVersion` and `kind` are filled in from the kind. */
+export interface NewObject {
+  readonly metadata: { readonly name: string; readonly namespace?: string; readonly [field: string]: unknown };
+  readonly [field: string]: unknown;
+}
+
+export interface ListOptions {
+  /** Empty: all namespaces. */
+  readonly namespace?: string;
+  readonly labelSelector?: string;
+  readonly fieldSelector?: string;
+}
+
+/** The calls that we make on one kind. All throw {@link ApiError}; see its predicates. */
+export interface Resource<T> {
+  readonly kind: Kind<T>;
+  /** undefined when there is none. */
+  get(name: ObjectName): Promise<T | undefined>;
+  /** All pages, parsed. */
+  list(options?: ListOptions): Promise<readonly T[]>;
+  create(object: NewObject): Promise<T>;
+  /** Deletes only the object that has this UID. False: it is gone or another one has its name. */
+  delete(name: ObjectName, options: DeleteOptions): Promise<boolean>;
+  mergePatch(name: ObjectName, patch: unknown): Promise<T>;
+  jsonPatch(name: ObjectName, operations: readonly JsonPatchOperation[]): Promise<T>;
+  /** Merge-patches `.status`. The resourceVersion makes it a conflict when somebody wrote since it was read. */
+  patchStatus(name: ObjectName, resourceVersion: string, status: unknown): Promise<T>;
+  /** Replaces the whole object, which must carry its resourceVersion. */
+  replace(object: NewObject): Promise<T>;
+}
+
+export interface DeleteOptions {
+  readonly uid: string;
+  readonly gracePeriodSeconds?: number;
+}
+
+export const mergePatchType = "application/merge-patch+json";
+export const jsonPatchType = "application/json-patch+json";
+
+export function resource<T>(transport: Transport, kind: Kind<T>): Resource<T> {
+  const patch = async (path: string, contentType: string, body: unknown): Promise<T> =>
+    kind.parse(await transport.call({ method: "PATCH", path, contentType, body }));
+  const nameIn = ({ metadata }: NewObject): ObjectName => ({
+    namespace: metadata.namespace ?? "",
+    name: metadata.name,
+  });
+  const typed = (object: NewObject) => ({ ...object, apiVersion: apiVersionOf(kind), kind: kind.kind });
+  return {
+    kind,
+    get: async (name) => await getOrUndefined(transport, kind, name),
+    list: async (options = {}) => (await listRaw(transport, kind, options)).items.map((item) => kind.parse(item)),
+    create: async (object) => {
+      const path = collectionPath(kind, nameIn(object).namespace);
+      return kind.parse(await transport.call({ method: "POST", path, body: typed(object) }));
+    },
+    replace: async (object) => {
+      const path = objectPath(kind, nameIn(object));
+      return kind.parse(await transport.call({ method: "PUT", path, body: typed(object) }));
+    },
+    delete: async (name, options) => await deleteByUid(transport, objectPath(kind, name), options),
+    mergePatch: async (name, body) => await patch(objectPath(kind, name), mergePatchType, body),
+    jsonPatch: async (name, operations) => await patch(objectPath(kind, name), jsonPatchType, operations),
+    patchStatus: async (name, resourceVersion, status) =>
+      await patch(`${objectPath(kind, name)}/status`, mergePatchType, { metadata: { resourceVersion }, status }),
+  };
+}
+
+async function getOrUndefined<T>(transport: Transport, kind: Kind<T>, name: ObjectName): Promise<T | undefined> {
+  try {
+    return kind.parse(await transport.call({ method: "GET", path: objectPath(kind, name) }));
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
+}
+
+async function deleteByUid(
+  transport: Transport,
+  path: string,
+  { uid, gracePeriodSeconds }: DeleteOptions,
+): Promise<boolean> {
+  const body = {
+    apiVersion: "v1",
+    kind: "DeleteOptions",
+    preconditions: { uid },
+    propagationPolicy: "Background",
+    ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
+  };
+  try {
+    await transport.call({ method: "DELETE", path, body });
+    return true;
+  } catch (error) {
+    if (isNotFound(error) || isOtherUid(error)) return false;
+    throw error;
+  }
+}
+
+function isOtherUid(error: unknown): boolean {
+  return error instanceof ApiError && error.status === 409 && error.message.includes("uid in precondition");
+}
+
+/** A page of 500 objects is about 2 MB of pods: enough to keep pages few, small enough not to stall the event loop. */
+const pageSize = 500;
+
+export interface RawList {
+  readonly items: readonly RawObject[];
+  /** Where a watch goes on from. */
+  readonly resourceVersion: string;
+}
+
+/** Every page of a list, raw, with the resourceVersion of its first page, at which all pages are consistent. */
+export async function listRaw(transport: Transport, kind: Kind<unknown>, options: ListOptions): Promise<RawList> {
+  const items: RawObject[] = [];
+  const query: Record<string, string> = { limit: String(pageSize), ...selectors(options) };
+  for (;;) {
+    const page = await transport.call({ method: "GET", path: collectionPath(kind, options.namespace ?? ""), query });
+    const { found, resourceVersion, next } = pageOf(page);
+    items.push(...found);
+    if (next === "") return { items, resourceVersion };
+    query["continue"] = next;
+  }
+}
+
+export function selectors({ labelSelector, fieldSelector }: ListOptions): Record<string, string> {
+  return {
+    ...(labelSelector === undefined ? {} : { labelSelector }),
+    ...(fieldSelector === undefined ? {} : { fieldSelector }),
+  };
+}
+
+function pageOf(page: unknown): { found: readonly RawObject[]; resourceVersion: string; next: string } {
+  if (!isRecord(page) || !Array.isArray(page["items"]) || !isRecord(page["metadata"]))
+    throw new TypeError("the API server's list has no items or metadata");
+  const { resourceVersion, continue: next } = page["metadata"];
+  return {
+    found: page["items"].filter(isRawObject),
+    resourceVersion: typeof resourceVersion === "string" ? resourceVersion : "",
+    next: typeof next === "string" ? next : "",
+  };
+}
