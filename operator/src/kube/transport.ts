@@ -122,7 +122,8 @@ async function send(
     signal: options.signal,
     headers: {
       ...(await access.headers({ isFresh: options.isFresh })),
-      accept: "application/json",
+      // The keys of service accounts come as application/jwk-set+json.
+      accept: "application/json, */*",
       "user-agent": "whatsapp-operator",
       ...(call.body === undefined ? {} : { "content-type": call.contentType ?? "application/json" }),
     },
