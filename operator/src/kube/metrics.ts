@@ -8,7 +8,14 @@ const queueBuckets = [1e-5, 1e-4, 1e-3, 0.01, 0.1, 1, 10, 100, 1000];
 const reconcileBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
 export function createKubeMetrics(registry: Registry) {
-  return { ...clientMetrics(registry), ...queueMetrics(registry), ...controllerMetrics(registry) };
+  /** Called before each scrape, for values that age by themselves. */
+  const collectors = new Set<() => void>();
+  return {
+    collectors,
+    ...clientMetrics(registry),
+    ...queueMetrics(registry, collectors),
+    ...controllerMetrics(registry),
+  };
 }
 
 function clientMetrics(registry: Registry) {
@@ -47,7 +54,7 @@ function clientMetrics(registry: Registry) {
   };
 }
 
-function queueMetrics(registry: Registry) {
+function queueMetrics(registry: Registry, collectors: ReadonlySet<() => void>) {
   const labelNames = ["name", "controller"] as const;
   const registers = [registry];
   return {
@@ -78,6 +85,9 @@ function queueMetrics(registry: Registry) {
       help: "Seconds of work that are in progress, summed over the keys being processed.",
       labelNames,
       registers,
+      collect: () => {
+        for (const collect of collectors) collect();
+      },
     }),
     queueLongest: new Gauge({
       name: "workqueue_longest_running_processor_seconds",

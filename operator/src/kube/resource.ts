@@ -2,7 +2,7 @@ import { ApiError, isNotFound } from "./api-error.ts";
 import { apiVersionOf, collectionPath, objectPath, type Kind } from "./kind.ts";
 import { isRawObject, isRecord, type ObjectName, type RawObject } from "./object.ts";
 import type { JsonPatchOperation } from "./patch.ts";
-import type { Transport } from "./transport.ts";
+import type { ApiCall, Transport } from "./transport.ts";
 
 /** An object to create; `apiVersion` and `kind` are filled in from the kind. */
 export interface NewObject {
@@ -21,10 +21,10 @@ export interface ListOptions {
 export interface Resource<T> {
   readonly kind: Kind<T>;
   /** undefined when there is none. */
-  get(name: ObjectName): Promise<T | undefined>;
+  get(name: ObjectName, options?: CallOptions): Promise<T | undefined>;
   /** All pages, parsed. */
   list(options?: ListOptions): Promise<readonly T[]>;
-  create(object: NewObject): Promise<T>;
+  create(object: NewObject, options?: CallOptions): Promise<T>;
   /** Deletes only the object that has this UID. False: it is gone or another one has its name. */
   delete(name: ObjectName, options: DeleteOptions): Promise<boolean>;
   mergePatch(name: ObjectName, patch: unknown): Promise<T>;
@@ -32,8 +32,10 @@ export interface Resource<T> {
   /** Merge-patches `.status`. The resourceVersion makes it a conflict when somebody wrote since it was read. */
   patchStatus(name: ObjectName, resourceVersion: string, status: unknown): Promise<T>;
   /** Replaces the whole object, which must carry its resourceVersion. */
-  replace(object: NewObject): Promise<T>;
+  replace(object: NewObject, options?: CallOptions): Promise<T>;
 }
+
+export type CallOptions = Pick<ApiCall, "deadlineMs" | "signal">;
 
 export interface DeleteOptions {
   readonly uid: string;
@@ -53,15 +55,18 @@ export function resource<T>(transport: Transport, kind: Kind<T>): Resource<T> {
   const typed = (object: NewObject) => ({ ...object, apiVersion: apiVersionOf(kind), kind: kind.kind });
   return {
     kind,
-    get: async (name) => await getOrUndefined(transport, kind, name),
+    get: async (name, options = {}) =>
+      await undefinedIfGone(async () =>
+        kind.parse(await transport.call({ ...options, method: "GET", path: objectPath(kind, name) })),
+      ),
     list: async (options = {}) => (await listRaw(transport, kind, options)).items.map((item) => kind.parse(item)),
-    create: async (object) => {
+    create: async (object, options = {}) => {
       const path = collectionPath(kind, nameIn(object).namespace);
-      return kind.parse(await transport.call({ method: "POST", path, body: typed(object) }));
+      return kind.parse(await transport.call({ ...options, method: "POST", path, body: typed(object) }));
     },
-    replace: async (object) => {
+    replace: async (object, options = {}) => {
       const path = objectPath(kind, nameIn(object));
-      return kind.parse(await transport.call({ method: "PUT", path, body: typed(object) }));
+      return kind.parse(await transport.call({ ...options, method: "PUT", path, body: typed(object) }));
     },
     delete: async (name, options) => await deleteByUid(transport, objectPath(kind, name), options),
     mergePatch: async (name, body) => await patch(objectPath(kind, name), mergePatchType, body),
@@ -71,9 +76,9 @@ export function resource<T>(transport: Transport, kind: Kind<T>): Resource<T> {
   };
 }
 
-async function getOrUndefined<T>(transport: Transport, kind: Kind<T>, name: ObjectName): Promise<T | undefined> {
+async function undefinedIfGone<T>(call: () => Promise<T>): Promise<T | undefined> {
   try {
-    return kind.parse(await transport.call({ method: "GET", path: objectPath(kind, name) }));
+    return await call();
   } catch (error) {
     if (isNotFound(error)) return undefined;
     throw error;
@@ -115,11 +120,17 @@ export interface RawList {
 }
 
 /** Every page of a list, raw, with the resourceVersion of its first page, at which all pages are consistent. */
-export async function listRaw(transport: Transport, kind: Kind<unknown>, options: ListOptions): Promise<RawList> {
+export async function listRaw(
+  transport: Transport,
+  kind: Kind<unknown>,
+  options: ListOptions,
+  signal?: AbortSignal,
+): Promise<RawList> {
   const items: RawObject[] = [];
+  const path = collectionPath(kind, options.namespace ?? "");
   const query: Record<string, string> = { limit: String(pageSize), ...selectors(options) };
   for (;;) {
-    const page = await transport.call({ method: "GET", path: collectionPath(kind, options.namespace ?? ""), query });
+    const page = await transport.call({ method: "GET", path, query, ...(signal === undefined ? {} : { signal }) });
     const { found, resourceVersion, next } = pageOf(page);
     items.push(...found);
     if (next === "") return { items, resourceVersion };
