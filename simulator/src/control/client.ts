@@ -1,0 +1,92 @@
+import { z } from "zod";
+import type { PhoneScenario, Scenario } from "../scenarios/scenario.ts";
+import { Stats } from "./stats.ts";
+
+export const PeerMessage = z.object({
+  id: z.string(),
+  from: z.string(),
+  fromDevice: z.int(),
+  text: z.string(),
+  time: z.string(),
+});
+export type PeerMessage = z.infer<typeof PeerMessage>;
+
+/** The control endpoints as functions; every refusal is an error with the simulator's own words. */
+export class SimulatorClient {
+  readonly #base: string;
+
+  /** @param base URL of the control port, such as http://127.0.0.1:8080 */
+  constructor(base: string) {
+    this.#base = base;
+  }
+
+  /** @param phone narrows the devices, connections and starts to that account's logins */
+  async stats(phone?: string): Promise<Stats> {
+    const query = phone === undefined ? "" : `?phone=${phone}`;
+    return Stats.parse(JSON.parse(await this.#call("GET", `/stats${query}`)));
+  }
+
+  async messages(phone: string): Promise<PeerMessage[]> {
+    return z.array(PeerMessage).parse(JSON.parse(await this.#call("GET", `/messages?phone=${phone}`)));
+  }
+
+  async scan(phone: string, qr: string): Promise<void> {
+    await this.#call("POST", `/phone/scan?phone=${phone}`, qr);
+  }
+
+  async enterCode(phone: string, code: string): Promise<void> {
+    await this.#call("POST", `/phone/code?phone=${phone}`, code);
+  }
+
+  async unlink(phone: string, device: number): Promise<void> {
+    await this.#call("POST", `/phone/unlink?phone=${phone}&device=${device}`);
+  }
+
+  /** Resolves to the message's id. */
+  async text(from: string, to: string, text: string): Promise<string> {
+    return z
+      .object({ id: z.string() })
+      .parse(JSON.parse(await this.#call("POST", `/phone/text?from=${from}&to=${to}`, text))).id;
+  }
+
+  /** The phone loses its sessions, so that it asks for the next message of every device again. */
+  async forget(phone: string): Promise<void> {
+    await this.#call("POST", `/phone/forget?phone=${phone}`);
+  }
+
+  /** Replaces the whole scenario but the rules of single accounts. */
+  async setScenario(scenario: z.input<typeof Scenario>): Promise<void> {
+    await this.#call("PUT", "/scenario", JSON.stringify(scenario));
+  }
+
+  /** Replaces one account's rules, and nothing of anybody else's: for tests that share a simulator. */
+  async setScenarioOf(phone: string, scenario: z.input<typeof PhoneScenario>): Promise<void> {
+    await this.#call("PUT", `/scenario?phone=${phone}`, JSON.stringify(scenario));
+  }
+
+  /** Back to a server that works; without a phone for everybody. */
+  async clearScenario(phone?: string): Promise<void> {
+    await this.#call("DELETE", phone === undefined ? "/scenario" : `/scenario?phone=${phone}`);
+  }
+
+  /** The address that the simulator sees this caller under, or what it was told to answer. */
+  async ip(): Promise<string> {
+    return (await this.#call("GET", "/ip")).trim();
+  }
+
+  async rootKeyHex(): Promise<string> {
+    return (await this.#call("GET", "/root-key")).trim();
+  }
+
+  async caPem(): Promise<string> {
+    return await this.#call("GET", "/ca.pem");
+  }
+
+  async #call(method: string, path: string, body?: string): Promise<string> {
+    const response = await fetch(`${this.#base}${path}`, { method, ...(body !== undefined && { body }) });
+    const answer = await response.text();
+    if (!response.ok)
+      throw new Error(`simulator: ${method} ${path.split("?")[0] ?? ""}: ${response.status} ${answer.trim()}`);
+    return answer;
+  }
+}

@@ -1,0 +1,69 @@
+import type { Connection } from "../server/connection.ts";
+import { ratchetOf, type Context } from "../server/context.ts";
+import { sendText } from "../server/delivery.ts";
+import { removeDevice } from "../server/queries.ts";
+import { isExpired, offerPairing } from "../server/registration.ts";
+import { typeCode } from "./code-pairing.ts";
+
+/** A person's act that the phone cannot carry out; the message says why. */
+export class PhoneError extends Error {
+  override readonly name = "PhoneError";
+}
+
+interface QrText {
+  readonly ref: string;
+  readonly noiseKey: Buffer;
+  readonly identity: Buffer;
+  readonly advSecret: Buffer;
+}
+
+/** `[URL#]REF,NOISE,IDENTITY,ADV[,PLATFORM]`, base64 but for the ref. */
+function readQr(text: string): QrText {
+  const [ref, noise, identity, adv] = text.trim().split("#").at(-1)?.split(",") ?? [];
+  if (ref === undefined || noise === undefined || identity === undefined || adv === undefined)
+    throw new PhoneError("body: not a QR text; expected REF,NOISE,IDENTITY,ADV");
+  const bytes = (base64: string) => Buffer.from(base64, "base64");
+  return { ref, noiseKey: bytes(noise), identity: bytes(identity), advSecret: bytes(adv) };
+}
+
+/** A person scans the code that a client shows. */
+export async function scan(context: Context, phone: string, text: string): Promise<void> {
+  const qr = readQr(text);
+  const connection = [...context.waiting].find((each) => each.registration?.refs.includes(qr.ref) === true);
+  const registration = connection?.registration;
+  if (!connection || !registration || registration.offer || isExpired(registration, qr.ref, Date.now()))
+    throw new PhoneError("body: no connection waits with this QR code; it is expired or used");
+  const isSame = qr.identity.equals(registration.payload.identity) && qr.noiseKey.equals(connection.clientStatic);
+  if (!isSame) throw new PhoneError("body: the QR code's keys are not those of the connection that shows it");
+  await offerPairing(connection, context.accounts.of(phone), qr.advSecret);
+}
+
+/** A person types a client's code into the phone; when several clients wait for this number, the newest is tried first. */
+export async function enterCode(context: Context, phone: string, text: string): Promise<void> {
+  const code = text.trim().replace("-", "").toUpperCase();
+  const waiting = [...context.waiting].toReversed().filter((each: Connection) => {
+    const { code: pairing, offer } = each.registration ?? {};
+    return pairing?.phone === phone && offer === undefined;
+  });
+  if (waiting.length === 0) throw new PhoneError(`phone: no connection asked to be linked to ${phone} by a code`);
+  for (const connection of waiting) if (await typeCode(connection, context.accounts.of(phone), code)) return;
+  throw new PhoneError(`body: none of the ${waiting.length} connections that wait for ${phone} shows this code`);
+}
+
+/** A person removes a linked device from the phone's list. */
+export function unlink(context: Context, phone: string, deviceId: number): void {
+  if (!removeDevice(context, context.accounts.of(phone), deviceId))
+    throw new PhoneError(`device: ${phone} has no linked device ${deviceId}`);
+}
+
+/** A person writes a text; resolves to its id. */
+export async function text(context: Context, from: string, to: string, body: string): Promise<string> {
+  const account = context.accounts.of(to);
+  if (account.devices.size === 0) throw new PhoneError(`to: ${to} has no linked device`);
+  return await sendText(context, context.accounts.of(from), account, body);
+}
+
+/** The phone is installed anew in so far as it lost its sessions: it must ask again for the next message of each device. */
+export function forgetSessions(context: Context, phone: string): void {
+  ratchetOf(context, context.accounts.of(phone)).forgetAll();
+}

@@ -1,0 +1,50 @@
+import type { z } from "zod";
+import { Action, PhoneScenario, Scenario } from "./scenario.ts";
+
+/** A scenario that is not one; every line names a field, its value and what is allowed there. */
+export class ScenarioError extends Error {
+  override readonly name = "ScenarioError";
+}
+
+export const readScenario = (text: string): Scenario => parse(Scenario, text);
+export const readPhoneScenario = (text: string): PhoneScenario => parse(PhoneScenario, text);
+
+function parse<T>(shape: z.ZodType<T>, text: string): T {
+  const value = readJson(text);
+  const parsed = shape.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new ScenarioError(parsed.error.issues.map((issue) => describe(issue, value)).join("\n"));
+}
+
+function readJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new ScenarioError(`body: not JSON: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+function describe(issue: z.core.$ZodIssue, value: unknown): string {
+  const path = issue.path.reduce<string>(
+    (text, part) => (typeof part === "number" ? `${text}[${part}]` : `${text}${text === "" ? "" : "."}${String(part)}`),
+    "",
+  );
+  const found = issue.path.reduce<unknown>(inside, value);
+  return `${path === "" ? "body" : path}: ${found === undefined ? "absent" : shortened(found)}: ${allowed(issue)}`;
+}
+
+const inside = (value: unknown, part: PropertyKey): unknown =>
+  typeof value === "object" && value !== null ? Reflect.get(value, part) : undefined;
+
+const longest = 80;
+function shortened(value: unknown): string {
+  const text = JSON.stringify(value);
+  return text.length <= longest ? text : `${text.slice(0, longest)}...`;
+}
+
+function allowed(issue: z.core.$ZodIssue): string {
+  // The parser's own words for a wrong discriminator name no values.
+  if (issue.code === "invalid_union")
+    return `expected one of ${Action.options.map((option) => option.shape.kind.value).join(", ")}`;
+  return issue.message;
+}

@@ -1,0 +1,97 @@
+import { z } from "zod";
+
+/** Where in a connection's life a rule acts; in this order, the last four as often as their moment comes. */
+export const stages = ["upgrade", "hello", "finish", "scanned", "paired", "open", "iq", "message", "receipt"] as const;
+export type Stage = (typeof stages)[number];
+
+const Attributes = z.record(z.string(), z.string());
+
+/** What happens instead of the usual answer. */
+export const Action = z.discriminatedUnion("kind", [
+  z.strictObject({
+    kind: z.literal("failure"),
+    attrs: Attributes.describe("Attributes of <failure>: reason, location, code, expire ..."),
+  }),
+  z.strictObject({
+    kind: z.literal("stream-error"),
+    attrs: Attributes.default({}),
+    child: z.strictObject({ tag: z.string(), attrs: Attributes.default({}) }).optional(),
+  }),
+  z.strictObject({ kind: z.literal("http"), status: z.int().min(300).max(599) }),
+  z.strictObject({ kind: z.literal("iq-error"), code: z.string(), text: z.string().default("") }),
+  z.strictObject({ kind: z.literal("ack-error"), code: z.string() }),
+  z.strictObject({ kind: z.literal("silence") }),
+  z.strictObject({ kind: z.literal("delay") }),
+  z.strictObject({ kind: z.literal("close") }),
+  z.strictObject({ kind: z.literal("reset") }),
+  z.strictObject({ kind: z.literal("garbage"), bytes: z.int().min(1).max(65_536).default(64) }),
+]);
+export type Action = z.infer<typeof Action>;
+
+/** Possible at every stage. */
+const transport = ["silence", "delay", "close", "reset", "garbage"] as const;
+/** Possible once the handshake has given both sides their keys. */
+const encrypted = [...transport, "failure", "stream-error"] as const;
+
+export const actionsAt: Readonly<Record<Stage, readonly Action["kind"][]>> = {
+  upgrade: [...transport, "http"],
+  hello: transport,
+  finish: encrypted,
+  scanned: encrypted,
+  paired: encrypted,
+  open: encrypted,
+  iq: [...encrypted, "iq-error"],
+  message: [...encrypted, "ack-error"],
+  receipt: encrypted,
+};
+
+const isBeforePayload = (stage: Stage): boolean => stage === "upgrade" || stage === "hello";
+
+export const Rule = z
+  .strictObject({
+    stage: z.enum(stages),
+    sources: z.array(z.string()).optional().describe("Source addresses it is for; absent: all."),
+    phone: z
+      .string()
+      .regex(/^\d{5,15}$/, "expected 5 to 15 digits")
+      .optional()
+      .describe("Account it is for; known from a login's finish and from a registration's scan on."),
+    registration: z.boolean().optional().describe("true: registrations alone; false: logins alone."),
+    xmlns: z.string().optional().describe("At stage iq: the query's namespace."),
+    child: z.string().optional().describe("At stage iq: the query's first child."),
+    times: z.int().min(1).optional().describe("How often it applies; absent: always."),
+    delayMs: z.int().min(0).max(600_000).default(0).describe("How long it waits before it acts."),
+    action: Action,
+  })
+  .superRefine((rule, context) => {
+    const fault = (path: string[], message: string) => context.addIssue({ code: "custom", path, message });
+    const possible = actionsAt[rule.stage];
+    if (!possible.includes(rule.action.kind))
+      fault(["action", "kind"], `stage ${rule.stage} allows ${possible.join(", ")}`);
+    for (const field of ["phone", "registration"] as const)
+      if (isBeforePayload(rule.stage) && rule[field] !== undefined)
+        fault([field], `nobody knows it at stage ${rule.stage}; use sources, or stage finish`);
+    for (const field of ["xmlns", "child"] as const)
+      if (rule.stage !== "iq" && rule[field] !== undefined) fault([field], "only stage iq has queries");
+  });
+export type Rule = z.infer<typeof Rule>;
+
+const Version = z.string().regex(/^\d+\.\d+\.\d+$/, "expected three numbers such as 2.3000.1043857760");
+const Rules = z.array(Rule).max(200).default([]);
+
+/** The whole of what `PUT /scenario` takes. */
+export const Scenario = z.strictObject({
+  rules: Rules,
+  minimumVersion: Version.default("0.0.0").describe("Clients below it get <failure reason=405>."),
+  currentVersion: Version.default("2.3000.1043857760").describe("What the page /sw.js names."),
+  blockedSources: z.array(z.string()).default([]).describe("Addresses whose connections are reset at the upgrade."),
+  startLimit: z
+    .strictObject({ count: z.int().min(1), periodMs: z.int().min(1), status: z.int().min(400).max(599).default(429) })
+    .optional()
+    .describe("Starts per source address and period beyond which upgrades are refused."),
+});
+export type Scenario = z.infer<typeof Scenario>;
+
+/** What `PUT /scenario?phone=` takes: rules for that account alone, beside everybody's. */
+export const PhoneScenario = z.strictObject({ rules: Rules });
+export type PhoneScenario = z.infer<typeof PhoneScenario>;
