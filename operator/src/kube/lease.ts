@@ -151,7 +151,7 @@ export class Elector {
       leaseTransitions: term,
     };
     if (before === undefined) await this.#leases.create({ metadata: { ...name }, spec }, { deadlineMs });
-    else await this.#leases.replace({ metadata: before.metadata, spec }, { deadlineMs });
+    else await this.#leases.mergePatch(name, onVersion(before, spec), { deadlineMs });
   }
 
   #held(term: number, sentAtMs: number): void {
@@ -176,11 +176,16 @@ export class Elector {
       const lease = await this.#leases.get(name, { deadlineMs: this.#timing.retryMs });
       if (lease?.spec.holderIdentity !== identity) return;
       const spec = { ...lease.spec, holderIdentity: "", leaseDurationSeconds: 1, renewTime: microTime(Date.now()) };
-      await this.#leases.replace({ metadata: lease.metadata, spec }, { deadlineMs: this.#timing.retryMs });
+      await this.#leases.mergePatch(name, onVersion(lease, spec), { deadlineMs: this.#timing.retryMs });
     } catch (error) {
       logger.warn({ lease: name.name, err: error }, "Lease not released; it ends by itself");
     }
   }
+}
+
+/** A patch that is refused as a conflict when somebody else wrote since `lease` was read. */
+function onVersion({ metadata: { resourceVersion } }: Lease, spec: Lease["spec"]): unknown {
+  return { metadata: { resourceVersion }, spec };
 }
 
 function termAfter(step: Exclude<LeaseStep, { kind: "Wait" }>, nowMs: number): number {

@@ -27,7 +27,8 @@ export interface Resource<T> {
   create(object: NewObject, options?: CallOptions): Promise<T>;
   /** Deletes only the object that has this UID. False: it is gone or another one has its name. */
   delete(name: ObjectName, options: DeleteOptions): Promise<boolean>;
-  mergePatch(name: ObjectName, patch: unknown): Promise<T>;
+  /** Carry `metadata.resourceVersion` to have it refused when somebody wrote meanwhile. */
+  mergePatch(name: ObjectName, patch: unknown, options?: CallOptions): Promise<T>;
   jsonPatch(name: ObjectName, operations: readonly JsonPatchOperation[]): Promise<T>;
   /** Merge-patches `.status`. The resourceVersion makes it a conflict when somebody wrote since it was read. */
   patchStatus(name: ObjectName, resourceVersion: string, status: unknown): Promise<T>;
@@ -46,8 +47,8 @@ export const mergePatchType = "application/merge-patch+json";
 export const jsonPatchType = "application/json-patch+json";
 
 export function resource<T>(transport: Transport, kind: Kind<T>): Resource<T> {
-  const patch = async (path: string, contentType: string, body: unknown): Promise<T> =>
-    kind.parse(await transport.call({ method: "PATCH", path, contentType, body }));
+  const patch = async (call: Omit<ApiCall, "method">): Promise<T> =>
+    kind.parse(await transport.call({ ...call, method: "PATCH" }));
   const nameIn = ({ metadata }: NewObject): ObjectName => ({
     namespace: metadata.namespace ?? "",
     name: metadata.name,
@@ -69,10 +70,16 @@ export function resource<T>(transport: Transport, kind: Kind<T>): Resource<T> {
       return kind.parse(await transport.call({ ...options, method: "PUT", path, body: typed(object) }));
     },
     delete: async (name, options) => await deleteByUid(transport, objectPath(kind, name), options),
-    mergePatch: async (name, body) => await patch(objectPath(kind, name), mergePatchType, body),
-    jsonPatch: async (name, operations) => await patch(objectPath(kind, name), jsonPatchType, operations),
+    mergePatch: async (name, body, options = {}) =>
+      await patch({ ...options, path: objectPath(kind, name), contentType: mergePatchType, body }),
+    jsonPatch: async (name, operations) =>
+      await patch({ path: objectPath(kind, name), contentType: jsonPatchType, body: operations }),
     patchStatus: async (name, resourceVersion, status) =>
-      await patch(`${objectPath(kind, name)}/status`, mergePatchType, { metadata: { resourceVersion }, status }),
+      await patch({
+        path: `${objectPath(kind, name)}/status`,
+        contentType: mergePatchType,
+        body: { metadata: { resourceVersion }, status },
+      }),
   };
 }
 
