@@ -119,7 +119,7 @@ func obey(ctx context.Context, client *whatsmeow.Client, line string) error {
 		message := &waE2E.Message{Conversation: proto.String(body)}
 		sent, err := client.SendMessage(ctx, types.NewJID(to, types.DefaultUserServer), message)
 		if err == nil {
-			say("sent", map[string]any{"id": sent.ID})
+			say("sent", map[string]any{"id": sent.ID, "text": body})
 		}
 		return err
 	default:
