@@ -1,0 +1,32 @@
+#!/bin/bash
+# Every test, from pure to real, each level even if an earlier one failed. What a level needs is installed or built first.
+# Last line: "N passed, N failed".
+set -uo pipefail
+cd "$(dirname "$0")/.."
+reports=.cache/reports; rm -rf "$reports"; mkdir -p "$reports"
+say() { printf '%s  %s\n' "$(date +%T)" "$*"; }
+
+postgresql() {
+  [ -x /usr/lib/postgresql/15/bin/postgres ] && return
+  say "installing PostgreSQL 15 for the store's tests"
+  tools/require.sh apt-get || return 1
+  mkdir -p /etc/postgresql-common && echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf
+  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql-15 >/dev/null
+}
+control_plane() { tools/require.sh go gcc && say "kube-apiserver and etcd (built once, 5 minutes)" && manifests/cluster/build-binaries.sh control-plane; }
+
+broken=0
+level() { # name, what it needs
+  local name=$1 need=$2
+  if [ -n "$need" ] && ! "$need" >&2; then say "level $name: what it needs could not be had"; broken=$((broken + 1)); return; fi
+  say "level $name"
+  vitest run --project "$name" --reporter=dot --reporter=json --outputFile.json="$reports/$name.json" || true
+  [ -s "$reports/$name.json" ] || broken=$((broken + 1))
+}
+level unit ""
+level session postgresql
+level api control_plane
+read -r passed failed < <(node tools/sum-reports.ts "$reports")
+failed=$((failed + broken))
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
