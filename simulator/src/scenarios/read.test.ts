@@ -1,0 +1,76 @@
+import { describe, expect, it } from "vitest";
+import { readPhoneScenario, readScenario } from "./read.ts";
+
+describe("a scenario is refused with field, value and what is allowed", () => {
+  it.each([
+    ["no JSON", "{", /^body: not JSON: /],
+    ["another type", "[]", "body: []: Invalid input: expected object, received array"],
+    ["an unknown field", '{"rule": []}', 'body: {"rule":[]}: Unrecognized key: "rule"'],
+    [
+      "an unknown stage",
+      '{"rules": [{"stage": "login", "action": {"kind": "close"}}]}',
+      'rules[0].stage: "login": Invalid option: expected one of "upgrade"|"hello"|"finish"|"scanned"|"paired"|"open"|"iq"|"message"|"receipt"',
+    ],
+    [
+      "an unknown action",
+      '{"rules": [{"stage": "finish", "action": {"kind": "explode"}}]}',
+      'rules[0].action.kind: "explode": expected one of failure, stream-error, http, iq-error, ack-error, silence, delay, close, reset, garbage',
+    ],
+    [
+      "no action",
+      '{"rules": [{"stage": "finish"}]}',
+      "rules[0].action: absent: Invalid input: expected object, received undefined",
+    ],
+    [
+      "a failure before there are keys",
+      '{"rules": [{"stage": "hello", "action": {"kind": "failure", "attrs": {}}}]}',
+      'rules[0].action.kind: "failure": stage hello allows silence, delay, close, reset, garbage',
+    ],
+    [
+      "an HTTP status after the upgrade",
+      '{"rules": [{"stage": "finish", "action": {"kind": "http", "status": 503}}]}',
+      'rules[0].action.kind: "http": stage finish allows silence, delay, close, reset, garbage, failure, stream-error',
+    ],
+    [
+      "a phone where nobody knows it",
+      '{"rules": [{"stage": "upgrade", "phone": "4915550001", "action": {"kind": "reset"}}]}',
+      'rules[0].phone: "4915550001": nobody knows it at stage upgrade; use sources, or stage finish',
+    ],
+    [
+      "a query's namespace elsewhere",
+      '{"rules": [{"stage": "open", "xmlns": "md", "action": {"kind": "reset"}}]}',
+      'rules[0].xmlns: "md": only stage iq has queries',
+    ],
+    [
+      "a number as an attribute",
+      '{"rules": [{"stage": "finish", "action": {"kind": "failure", "attrs": {"reason": 401}}}]}',
+      "rules[0].action.attrs.reason: 401: Invalid input: expected string, received number",
+    ],
+    [
+      "a short version",
+      '{"minimumVersion": "2.3000"}',
+      'minimumVersion: "2.3000": expected three numbers such as 2.3000.1043857760',
+    ],
+    [
+      "a wrong limit",
+      '{"startLimit": {"count": 0, "periodMs": 1000}}',
+      "startLimit.count: 0: Too small: expected number to be >=1",
+    ],
+  ])("%s", (_sentence, text, message) => {
+    expect(() => readScenario(text)).toThrow(message);
+  });
+
+  it("two faults are two lines", () => {
+    expect(() => readScenario('{"minimumVersion": "x", "currentVersion": "y"}')).toThrow(
+      /^minimumVersion: .*\ncurrentVersion: /,
+    );
+  });
+
+  it("an account's own scenario has rules alone", () => {
+    expect(() => readPhoneScenario('{"minimumVersion": "2.0.0"}')).toThrow('Unrecognized key: "minimumVersion"');
+  });
+});
+
+it("an empty scenario is a server that works", () => {
+  expect(readScenario("{}")).toMatchObject({ rules: [], minimumVersion: "0.0.0", blockedSources: [] });
+});
