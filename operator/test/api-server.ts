@@ -37,7 +37,8 @@ export interface ApiServer {
 
 const binaries = join(process.env["CACHE"] ?? join(homedir(), ".cache", "wa-cluster"), "bin");
 const startDeadlineMs = 60_000;
-const stopGraceMs = 10_000;
+/** kube-apiserver waits for open watches for up to a minute; nothing here is worth that. */
+const stopGraceMs = 1_000;
 const host = "127.0.0.1";
 
 export async function startApiServer(): Promise<ApiServer> {

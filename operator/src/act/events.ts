@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import { defineKind } from "../kube/kind.ts";
-import { microTime } from "../kube/lease-state.ts";
+import { microTime } from "../kube/micro-time.ts";
 import { resource, type Resource } from "../kube/resource.ts";
 import type { Transport } from "../kube/transport.ts";
 import { EventBudget, type EventFacts } from "./event-budget.ts";

@@ -1,11 +1,9 @@
 import { isAlreadyExists } from "../kube/api-error.ts";
 import type { ObjectName } from "../kube/object.ts";
-import { pointer } from "../kube/patch.ts";
 import type { NewObject, Resource } from "../kube/resource.ts";
 
-/** One version of one object: writes that name it are refused when it has changed or another one has its name. */
+/** One version of one object: writes that name it are refused when it has changed since. */
 export interface ObjectVersion extends ObjectName {
-  readonly uid: string;
   readonly resourceVersion: string;
 }
 
@@ -25,16 +23,18 @@ export async function createOnce<T>(resource: Resource<T>, object: NewObject): P
   }
 }
 
-/** Replaces the whole list of finalizers. @throws a conflict when the object changed since it was read. */
+/**
+ * Replaces the whole list of finalizers. A resourceVersion is never used twice, so the patch meets this very object; a
+ * json-patch with tests would be refused as well, but with a 422 that looks like an invalid object.
+ * @throws a conflict when the object changed since it was read.
+ */
 export async function setFinalizers<T>(
   resource: Resource<T>,
   target: ObjectVersion,
   finalizers: readonly string[],
 ): Promise<T> {
-  return await resource.jsonPatch(target, [
-    ...unchanged(target),
-    { op: "add", path: pointer("metadata", "finalizers"), value: finalizers },
-  ]);
+  const { resourceVersion } = target;
+  return await resource.mergePatch(target, { metadata: { resourceVersion, finalizers } });
 }
 
 /** Sets these labels and leaves others alone. @throws a conflict when the object changed since it was read. */
@@ -45,12 +45,4 @@ export async function setLabels<T>(
 ): Promise<T> {
   const { resourceVersion } = target;
   return await resource.mergePatch(target, { metadata: { resourceVersion, labels } });
-}
-
-/** The uid goes first: a merge patch ignores it silently, a json-patch test does not. */
-function unchanged({ uid, resourceVersion }: ObjectVersion) {
-  return [
-    { op: "test" as const, path: pointer("metadata", "uid"), value: uid },
-    { op: "test" as const, path: pointer("metadata", "resourceVersion"), value: resourceVersion },
-  ];
 }

@@ -30,7 +30,7 @@ export function isNotFound(error: unknown): boolean {
   return error instanceof ApiError && error.status === 404;
 }
 
-/** A stale resourceVersion, a failed uid precondition, or a failed json-patch test: look again, then decide again. */
+/** A stale resourceVersion or a failed uid precondition: look again, then decide again. */
 export function isConflict(error: unknown): boolean {
   return error instanceof ApiError && error.status === 409 && error.reason !== "AlreadyExists";
 }

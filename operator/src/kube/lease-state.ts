@@ -72,8 +72,3 @@ export function leaseStep({ lease, unchangedForMs }: SeenLease, identity: string
 export function firstTransitions(nowMs: number): number {
   return Math.floor(nowMs / 60_000);
 }
-
-/** A Kubernetes MicroTime: exactly six digits of a second, or the API server refuses it. */
-export function microTime(nowMs: number): string {
-  return new Date(nowMs).toISOString().replace("Z", "000Z");
-}

@@ -6,11 +6,11 @@ import {
   leaderTiming,
   leases,
   leaseStep,
-  microTime,
   type Lease,
   type LeaseStep,
   type LeaseTiming,
 } from "./lease-state.ts";
+import { microTime } from "./micro-time.ts";
 import type { KubeMetrics } from "./metrics.ts";
 import type { ObjectName } from "./object.ts";
 import { resource, type Resource } from "./resource.ts";

@@ -1,13 +1,3 @@
-/** RFC 6902, the operations that we use. `test` guards the rest: any failed test refuses the whole patch. */
-export type JsonPatchOperation =
-  | { readonly op: "test" | "add" | "replace"; readonly path: string; readonly value: unknown }
-  | { readonly op: "remove"; readonly path: string };
-
-/** RFC 6901: a field name inside a JSON pointer. */
-export function pointer(...fields: readonly string[]): string {
-  return fields.map((field) => `/${field.replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
-}
-
 /**
  * An RFC 7386 merge patch that turns `before` into `after`, or undefined when they are equal. Lists are replaced whole;
  * a field that is gone becomes null, which tells the API server to remove it.

@@ -1,7 +1,6 @@
 import { ApiError, isNotFound } from "./api-error.ts";
 import { apiVersionOf, collectionPath, objectPath, type Kind } from "./kind.ts";
 import { isRawObject, isRecord, type ObjectName, type RawObject } from "./object.ts";
-import type { JsonPatchOperation } from "./patch.ts";
 import type { ApiCall, Transport } from "./transport.ts";
 
 /** An object to create; `apiVersion` and `kind` are filled in from the kind. */
@@ -29,7 +28,6 @@ export interface Resource<T> {
   delete(name: ObjectName, options: DeleteOptions): Promise<boolean>;
   /** Carry `metadata.resourceVersion` to have it refused when somebody wrote meanwhile. */
   mergePatch(name: ObjectName, patch: unknown, options?: CallOptions): Promise<T>;
-  jsonPatch(name: ObjectName, operations: readonly JsonPatchOperation[]): Promise<T>;
   /** Merge-patches `.status`. The resourceVersion makes it a conflict when somebody wrote since it was read. */
   patchStatus(name: ObjectName, resourceVersion: string, status: unknown): Promise<T>;
   /** Replaces the whole object, which must carry its resourceVersion. */
@@ -43,8 +41,7 @@ export interface DeleteOptions {
   readonly gracePeriodSeconds?: number;
 }
 
-export const mergePatchType = "application/merge-patch+json";
-export const jsonPatchType = "application/json-patch+json";
+const mergePatchType = "application/merge-patch+json";
 
 export function resource<T>(transport: Transport, kind: Kind<T>): Resource<T> {
   const patch = async (call: Omit<ApiCall, "method">): Promise<T> =>
@@ -72,8 +69,6 @@ export function resource<T>(transport: Transport, kind: Kind<T>): Resource<T> {
     delete: async (name, options) => await deleteByUid(transport, objectPath(kind, name), options),
     mergePatch: async (name, body, options = {}) =>
       await patch({ ...options, path: objectPath(kind, name), contentType: mergePatchType, body }),
-    jsonPatch: async (name, operations) =>
-      await patch({ path: objectPath(kind, name), contentType: jsonPatchType, body: operations }),
     patchStatus: async (name, resourceVersion, status) =>
       await patch({
         path: `${objectPath(kind, name)}/status`,
@@ -114,7 +109,7 @@ async function deleteByUid(
 }
 
 function isOtherUid(error: unknown): boolean {
-  return error instanceof ApiError && error.status === 409 && error.message.includes("uid in precondition");
+  return error instanceof ApiError && error.status === 409 && /uid in .*precondition/i.test(error.message);
 }
 
 /** A page of 500 objects is about 2 MB of pods: enough to keep pages few, small enough not to stall the event loop. */

@@ -16,7 +16,7 @@ const brokenOff = new Set(["ECONNRESET", "EPIPE", "UND_ERR_SOCKET", "ETIMEDOUT"]
 /**
  * How long to wait before the next attempt, or undefined: give up. 429 means that nothing was done, so every verb may try
  * again; after a 503 or a broken connection only verbs that can be repeated. Patches count as such: ours carry a
- * resourceVersion or a test, so a repeated one ends as a conflict at worst.
+ * resourceVersion, so a repeated one ends as a conflict at worst.
  */
 export function retryWaitMs(method: string, attempt: number, failure: Failure): number | undefined {
   if (!isRetryable(method, failure)) return undefined;
