@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startSimulator, type Simulator } from "../src/index.ts";
+import { bytesOf, childOf, childrenOf } from "../src/wire/nodes.ts";
 import { BaileysClient, linkedDevice, newMemory, trustRoot, until } from "./baileys-client.ts";
 
 let simulator: Simulator;
@@ -66,6 +67,27 @@ describe("pairing", () => {
     await simulator.client.enterCode(phone, code);
     expect(await first.ended()).toMatchObject({ code: 515 });
     expect(second.end).toBeUndefined();
+  });
+});
+
+describe("prekeys", () => {
+  it("are handed out once each, and the device is asked for more when few are left", async () => {
+    const phone = "33600000007";
+    await using client = await linkedDevice(simulator, phone);
+    await until("the upload of prekeys", async () => (await device(phone))?.preKeysNow === 812);
+    await using other = await linkedDevice(simulator, "33600000008");
+    const users = Array.from({ length: 810 }, () => ({ tag: "user", attrs: { jid: `${phone}:1@s.whatsapp.net` } }));
+    const answer = await other.socket.query({
+      tag: "iq",
+      attrs: { to: "@s.whatsapp.net", type: "get", xmlns: "encrypt" },
+      content: [{ tag: "key", attrs: {}, content: users }],
+    });
+    const keys = childrenOf(childOf(answer, "list"), "user").map((user) =>
+      bytesOf(childOf(childOf(user, "key"), "value")),
+    );
+    expect(new Set(keys.map((key) => key.toString("hex"))).size).toBe(users.length);
+    await until("more prekeys", async () => ((await device(phone))?.preKeysNow ?? 0) > 2);
+    expect(client.isOpen).toBe(true);
   });
 });
 

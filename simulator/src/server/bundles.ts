@@ -1,5 +1,10 @@
 import { ratchetOf, type Context } from "./context.ts";
-import type { Account } from "./world.ts";
+import { node, server } from "../wire/nodes.ts";
+import { seconds } from "./replies.ts";
+import type { Account, LinkedDevice } from "./world.ts";
+
+/** Clients upload more when they are told of fewer than this. */
+const fewPreKeys = 5;
 
 /** What a key query hands out of a device. */
 export interface PublicBundle {
@@ -25,10 +30,21 @@ export function takeBundle(context: Context, account: Account, deviceId: number)
   if (!device) return undefined;
   const first = device.preKeys.entries().next().value;
   if (first) device.preKeys.delete(first[0]);
+  if (device.preKeys.size < fewPreKeys) askForPreKeys(context, account, device);
   return {
     registrationId: device.registrationId,
     identity: device.identity,
     signed: device.signedPreKey,
     preKey: first && { id: first[0], public: first[1] },
   };
+}
+
+function askForPreKeys(context: Context, account: Account, device: LinkedDevice): void {
+  const connection = context.online.get(`${account.phone}:${device.id}`);
+  const value = String(device.preKeys.size);
+  connection?.send(
+    node("notification", { from: server, type: "encrypt", id: connection.newId(), t: seconds() }, [
+      node("count", { value }),
+    ]),
+  );
 }
