@@ -18,8 +18,12 @@ describe("pairing", () => {
     await using _client = await linkedDevice(simulator, phone);
     await until("the upload of prekeys", async () => (await device(phone))?.preKeysNow === 812);
     expect(await device(phone)).toMatchObject({ logins: 1, socketsNow: 1, socketsEver: 1, framesFromOldSocket: 0 });
-    const { starts } = await simulator.client.stats();
-    expect(starts["127.0.0.1"]?.map((start) => start.kind)).toContain("registration");
+    const { starts, connections } = await simulator.client.stats(phone);
+    expect(starts["127.0.0.1"]?.map((start) => start.kind)).toEqual(["registration", "login"]);
+    expect(connections).toMatchObject([
+      { source: "127.0.0.1", kind: "registration", outcome: "paired", isTls: false },
+      { source: "127.0.0.1", kind: "login", outcome: "success", isTls: false },
+    ]);
   });
 
   it("refuses a QR code that is used, and one that nobody shows", async () => {

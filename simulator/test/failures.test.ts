@@ -200,7 +200,9 @@ describe("wss", () => {
     expect((await pairing.ended()).code).toBe(515);
     await using client = new BaileysClient(simulator.wssUrl, memory, config);
     await client.opened();
-    await until("its record", async () => (await simulator.client.stats("33600000106")).connections[0]?.isTls === true);
+    await until("its record", async () =>
+      (await simulator.client.stats("33600000106")).connections.every((each) => each.isTls),
+    );
   });
 
   it("is refused by a client that does not know the CA", async () => {

@@ -1,6 +1,6 @@
 /**
  * Records one handshake of a real client with known server keys, for the unit test of the Noise responder.
- * `node --conditions=source simulator/vectors/record.ts baileys|whatsmeow > simulator/vectors/CLIENT.json`
+ * `npm run --silent -w simulator record baileys > simulator/vectors/baileys.json`, or whatsmeow once its test has built it.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -72,7 +72,7 @@ if (process.argv[2] === "baileys") {
   void new BaileysClient(`ws://${at}/ws/chat`, newMemory());
 } else {
   const flags = ["-url", `http://${at}`, "-root", hex(identity.root.public), "-db", join(folder, "store")];
-  spawn(".cache/whatsmeow-client/client", flags, { stdio: ["pipe", "ignore", "inherit"] });
+  spawn(join(import.meta.dirname, "../../.cache/whatsmeow-client/client"), flags, { stdio: ["pipe", "ignore", "inherit"] });
 }
 const [socket] = await connected;
 const recorded = await record(socket);

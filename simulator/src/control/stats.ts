@@ -39,7 +39,7 @@ export const Stats = z.object({
       stanzasFromOldSocket: z.array(z.string()),
       preKeysUploaded: z.int(),
       preKeysNow: z.int(),
-      preKeyIds: z.array(z.int()),
+      preKeyIds: z.array(z.int()).optional(),
       messagesDelivered: z.int(),
       messagesRedelivered: z.int(),
       messagesAcknowledged: z.int(),
@@ -73,7 +73,7 @@ export function readStats(context: Context, phone?: string): Stats {
     waiting: waiting.size,
     starts: Object.fromEntries(starts),
     connections: counters.connections.filter((each) => isAsked(each.device)),
-    devices: Object.fromEntries(asked.flatMap((account) => devicesOf(context, account))),
+    devices: Object.fromEntries(asked.flatMap((account) => devicesOf(context, account, phone !== undefined))),
     removed: asked.flatMap((account) => account.removedDevices.map((id) => `${account.phone}:${id}`)),
     retriesAsked: Object.fromEntries(
       asked.filter((account) => account.retriesAsked > 0).map((account) => [account.phone, account.retriesAsked]),
@@ -82,12 +82,14 @@ export function readStats(context: Context, phone?: string): Stats {
   };
 }
 
-function devicesOf({ counters }: Context, account: Account): [string, Stats["devices"][string]][] {
+function devicesOf({ counters }: Context, account: Account, isOne: boolean): [string, Stats["devices"][string]][] {
   return [...account.devices.keys(), ...account.removedDevices].map((id) => {
     const name = `${account.phone}:${id}`;
     const device = account.devices.get(id);
     const preKeyIds = [...(device?.preKeys.keys() ?? [])];
-    const stored = { isLinked: device !== undefined, preKeysNow: preKeyIds.length, preKeyIds };
-    return [name, { ...counters.device(name), ...stored, messagesPending: device?.pending.size ?? 0 }];
+    const stored = { isLinked: device !== undefined, preKeysNow: preKeyIds.length };
+    const messagesPending = device?.pending.size ?? 0;
+    // Hundreds of ids for each device: only who asks for one account gets them.
+    return [name, { ...counters.device(name), ...stored, messagesPending, ...(isOne && { preKeyIds }) }];
   });
 }

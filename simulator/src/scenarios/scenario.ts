@@ -1,7 +1,7 @@
 import { z } from "zod";
 
 /** Where in a connection's life a rule acts; in this order, the last four as often as their moment comes. */
-export const stages = ["upgrade", "hello", "finish", "scanned", "paired", "open", "iq", "message", "receipt"] as const;
+const stages = ["upgrade", "hello", "finish", "scanned", "paired", "open", "iq", "message", "receipt"] as const;
 export type Stage = (typeof stages)[number];
 
 const Attributes = z.record(z.string(), z.string());
@@ -33,7 +33,7 @@ const transport = ["silence", "delay", "close", "reset", "garbage"] as const;
 /** Possible once the handshake has given both sides their keys. */
 const encrypted = [...transport, "failure", "stream-error"] as const;
 
-export const actionsAt: Readonly<Record<Stage, readonly Action["kind"][]>> = {
+const actionsAt: Readonly<Record<Stage, readonly Action["kind"][]>> = {
   upgrade: [...transport, "http"],
   hello: transport,
   finish: encrypted,

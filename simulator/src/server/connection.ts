@@ -8,7 +8,7 @@ import { decodeNode, encodeNode, node, type Node } from "../wire/nodes.ts";
 import { Handshake, type Transport } from "../wire/noise.ts";
 import { decodeClientPayload, type ClientPayload } from "../wire/payloads.ts";
 import type { Context } from "./context.ts";
-import type { ConnectionRecord } from "./counters.ts";
+import type { ConnectionRecord, Start } from "./counters.ts";
 import type { Registration } from "./registration.ts";
 import { failure } from "./replies.ts";
 import type { Account, LinkedDevice } from "./world.ts";
@@ -47,6 +47,7 @@ export class Connection {
   #transport: Transport | undefined;
   #work: Promise<void> = Promise.resolve();
   #nextId = 1;
+  #start: Start | undefined;
   clientStatic: Buffer = Buffer.alloc(0);
   registration: Registration | undefined;
   loggedIn: LoggedIn | undefined;
@@ -192,16 +193,17 @@ export class Connection {
   }
 
   #countStart(client: ClientPayload): void {
-    const device = client.kind === "login" ? `${client.phone}:${client.device}` : undefined;
     const { kind, clientVersion } = client;
+    this.#start = { kind, clientVersion, time: new Date().toISOString() };
     this.record.kind = kind;
-    if (device !== undefined) this.record.device = device;
-    this.context.counters.started(this.record.source, {
-      kind,
-      clientVersion,
-      time: new Date().toISOString(),
-      ...(device !== undefined && { device }),
-    });
+    this.context.counters.started(this.record.source, this.#start);
+    if (client.kind === "login") this.isFor(`${client.phone}:${client.device}`);
+  }
+
+  /** Notes the device, `phone:device`, that this connection and its start are for. */
+  isFor(device: string): void {
+    this.record.device = device;
+    if (this.#start) this.#start.device = device;
   }
 
   async #stanza(received: Buffer): Promise<void> {

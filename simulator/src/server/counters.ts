@@ -3,8 +3,8 @@ export interface Start {
   readonly kind: "login" | "registration";
   /** RFC 3339 with milliseconds. */
   readonly time: string;
-  /** `phone:device`; registrations have none yet. */
-  readonly device?: string;
+  /** `phone:device`; a registration has one when it became a device. */
+  device?: string;
   readonly clientVersion: string;
 }
 

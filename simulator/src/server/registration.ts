@@ -96,6 +96,8 @@ export async function acceptPairing(connection: Connection, iq: Node): Promise<v
   };
   offer.account.devices.set(device.id, device);
   context.counters.pairings += 1;
+  connection.isFor(`${offer.account.phone}:${device.id}`);
+  connection.record.outcome = "paired";
   context.waiting.delete(connection);
   if (await connection.staged("paired")) return;
   connection.send(node("stream:error", { code: "515" }));

@@ -21,7 +21,7 @@ export interface Pending {
 }
 
 /** A text that a phone keeps for those who could not read it. */
-export interface SentText {
+interface SentText {
   readonly text: string;
   /** How often each `phone:device` asked again. */
   readonly retries: Map<string, number>;
@@ -60,7 +60,7 @@ export interface Account {
 }
 
 /** What a peer decrypted with its own ratchet. */
-export interface DecryptedText {
+interface DecryptedText {
   readonly id: string;
   readonly from: string;
   readonly fromDevice: number;
@@ -71,8 +71,8 @@ export interface DecryptedText {
 /** Numbers are made into hidden-number addresses by a rule that can be read back; real ones are opaque. */
 const lidPrefix = "9";
 const lidDigits = 15;
-export const lidOf = (phone: string): string => lidPrefix + phone.padStart(lidDigits, "0");
-export const phoneOfLid = (lid: string): string => lid.slice(lidPrefix.length).replace(/^0+/, "");
+const lidOf = (phone: string): string => lidPrefix + phone.padStart(lidDigits, "0");
+const phoneOfLid = (lid: string): string => lid.slice(lidPrefix.length).replace(/^0+/, "");
 
 function newAccount(phone: string): Account {
   const identity = newKeyPair();
