@@ -25,6 +25,8 @@ export interface SimulatorOptions {
   /** What `GET /ip` answers in place of the caller's address. */
   readonly echoIp?: string;
   readonly log?: Logger;
+  /** Connections without traffic for so long are dropped; two minutes unless told otherwise. */
+  readonly idleMs?: number;
 }
 
 export interface Simulator extends AsyncDisposable {
@@ -38,6 +40,8 @@ export interface Simulator extends AsyncDisposable {
   readonly client: SimulatorClient;
 }
 
+const defaultIdleMs = 120_000;
+
 /** Starts a server that behaves towards clients as WhatsApp's does; dispose of it to end every connection. */
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const host = options.host ?? "127.0.0.1";
@@ -48,6 +52,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     counters: new Counters(),
     director: new Director(),
     log: options.log ?? pino({ level: "silent" }),
+    idleMs: options.idleMs ?? defaultIdleMs,
     online: new Map(),
     waiting: new Set(),
     ratchets: new Map(),

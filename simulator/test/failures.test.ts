@@ -181,6 +181,15 @@ describe("an open connection ends as the library reports it", () => {
     expect(await client.ended(20_000)).toMatchObject({ code: 408, message: "Connection was lost" });
   });
 
+  it("when nothing was heard of it for the idle time", async () => {
+    await using impatient = await startSimulator({ idleMs: 400 });
+    const client = new BaileysClient(impatient.url, newMemory());
+    trustRoot(impatient.rootKeyHex);
+    await client.qr();
+    expect(await client.ended()).toMatchObject({ code: 428, message: "Connection Terminated" });
+    trustRoot(simulator.rootKeyHex);
+  });
+
   it("not by a query that fails", async () => {
     await using client = await linkedDevice(simulator, "33600000105");
     await simulator.client.setScenarioOf("33600000105", {

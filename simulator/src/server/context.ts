@@ -13,6 +13,8 @@ export interface Context {
   readonly counters: Counters;
   readonly director: Director;
   readonly log: Logger;
+  /** A connection without a byte for so long is gone: clients ping every 20 to 30 s, and a dead host sends no FIN. */
+  readonly idleMs: number;
   /** Newest logged-in connection of each `phone:device`. */
   readonly online: Map<string, Connection>;
   /** Connections that wait for a phone to link them. */

@@ -36,6 +36,8 @@ export function serveUpgrades(context: Context, server: Server): void {
     if (refusal !== undefined) return refuse(refusal, stream, tcp);
     sockets.handleUpgrade(request, stream, head, (socket) => {
       const record = context.counters.opened(sourceOf(request), tcp !== request.socket);
+      // After the upgrade, which takes timeouts off.
+      request.socket.setTimeout(context.idleMs, () => tcp.destroy());
       void new Connection(context, { begin, stanza: answer }, { socket, tcp, record });
     });
   };
