@@ -1,0 +1,38 @@
+import type { Commit, InboxMessage, StoredValue, ValueKey } from "../sessions/ports.ts";
+
+/** Credentials lie among the other values. No key type of the Signal protocol has this name. */
+export const credsPlace = { type: "creds", id: "creds" } as const;
+
+type OutboxFate = NonNullable<Commit["outbox"]>[number];
+
+/** Commits that wait for the transaction before them, made one: of two that touch the same value the later one counts. */
+export interface Batch {
+  readonly puts: Map<string, StoredValue>;
+  readonly deletes: Map<string, ValueKey>;
+  readonly inbox: InboxMessage[];
+  readonly outbox: Map<string, OutboxFate>;
+}
+
+export function emptyBatch(): Batch {
+  return { puts: new Map(), deletes: new Map(), inbox: [], outbox: new Map() };
+}
+
+/** A value's key in maps. */
+export function placeKey(type: string, id: string): string {
+  return `${type}\0${id}`;
+}
+
+/** Adds a commit to the batch. Within one commit, deletes come after puts. */
+export function addTo(batch: Batch, commit: Commit): void {
+  const creds = commit.creds === undefined ? [] : [{ ...credsPlace, value: commit.creds }];
+  for (const put of [...creds, ...(commit.puts ?? [])]) {
+    batch.puts.set(placeKey(put.type, put.id), put);
+    batch.deletes.delete(placeKey(put.type, put.id));
+  }
+  for (const gone of commit.deletes ?? []) {
+    batch.deletes.set(placeKey(gone.type, gone.id), gone);
+    batch.puts.delete(placeKey(gone.type, gone.id));
+  }
+  batch.inbox.push(...(commit.inbox ?? []));
+  for (const fate of commit.outbox ?? []) batch.outbox.set(fate.messageId, fate);
+}

@@ -1,0 +1,153 @@
+import type { DataKey } from "@wa/schema";
+import type { Claim, ClaimRequest, DeviceKey, GenerationStore } from "../sessions/ports.ts";
+import { credsPlace } from "./batch.ts";
+import { inFence, isOwned, type Fence } from "./fence.ts";
+import { Generation } from "./generation.ts";
+import { readValue, type OwnedDevice } from "./read-values.ts";
+import type { Database } from "./schema.ts";
+import { createSealer, type Sealer } from "./seal.ts";
+import { orUnavailable, type OnTrouble } from "./trouble.ts";
+
+export type ClaimOutcome =
+  | { readonly kind: "Granted"; readonly fence: Fence }
+  | { readonly kind: "Refused"; readonly storedEpoch: number };
+
+/**
+ * Takes the device's row when the epoch is newer, or the same and held by the same owner; the incarnation rises with every
+ * grant. In a transaction for its deadline: a statement that the client gave up on must not raise the row afterwards.
+ */
+export async function takeRow(database: Database, { device, epoch, owner }: ClaimRequest): Promise<ClaimOutcome> {
+  return await database.db.transaction().execute(async (trx) => {
+    const granted = await trx
+      .insertInto("wa_device")
+      .values({ key: device, epoch, owner, incarnation: 1 })
+      .onConflict((conflict) =>
+        conflict
+          .column("key")
+          .doUpdateSet((row) => ({
+            epoch: row.ref("excluded.epoch"),
+            owner: row.ref("excluded.owner"),
+            incarnation: row("wa_device.incarnation", "+", 1),
+          }))
+          .where((row) =>
+            row.or([
+              row("wa_device.epoch", "<", row.ref("excluded.epoch")),
+              row.and([
+                row("wa_device.epoch", "=", row.ref("excluded.epoch")),
+                row("wa_device.owner", "=", row.ref("excluded.owner")),
+              ]),
+            ]),
+          ),
+      )
+      .returning("incarnation")
+      .executeTakeFirst();
+    if (granted) return { kind: "Granted", fence: { device, epoch, incarnation: granted.incarnation } };
+    const row = await trx.selectFrom("wa_device").select("epoch").where("key", "=", device).executeTakeFirstOrThrow();
+    return { kind: "Refused", storedEpoch: row.epoch };
+  });
+}
+
+export interface StoreClaimOptions {
+  readonly database: Database;
+  readonly fence: Fence;
+  readonly dataKeys: readonly DataKey[];
+  readonly onTrouble: OnTrouble;
+  /** Milliseconds since 1970. */
+  readonly nowMs: () => number;
+}
+
+/** Ownership of one device, on a database. */
+export class StoreClaim implements Claim {
+  readonly device: DeviceKey;
+  readonly epoch: number;
+  readonly incarnation: number;
+  readonly sealer: Sealer;
+  readonly #owned: OwnedDevice;
+  readonly #onTrouble: OnTrouble;
+  readonly #nowMs: () => number;
+  #generation: Generation | undefined;
+
+  constructor({ database, fence, dataKeys, onTrouble, nowMs }: StoreClaimOptions) {
+    this.device = fence.device;
+    this.epoch = fence.epoch;
+    this.incarnation = fence.incarnation;
+    this.sealer = createSealer(fence.device, dataKeys);
+    this.#owned = { database, fence, sealer: this.sealer };
+    this.#onTrouble = onTrouble;
+    this.#nowMs = nowMs;
+  }
+
+  async stillOwned(): Promise<boolean> {
+    const { database, fence } = this.#owned;
+    const row = await orUnavailable("stillOwned", () =>
+      database.db
+        .selectFrom("wa_device")
+        .select(["epoch", "incarnation"])
+        .where("key", "=", fence.device)
+        .executeTakeFirst(),
+    );
+    return isOwned(fence, row);
+  }
+
+  openGeneration(): GenerationStore {
+    const before = this.#generation;
+    before?.close();
+    this.#generation = new Generation({
+      owned: this.#owned,
+      generation: (before?.generation ?? 0) + 1,
+      after: before?.settled() ?? Promise.resolve(),
+      onTrouble: this.#onTrouble,
+    });
+    return this.#generation;
+  }
+
+  async readCreds(): Promise<Uint8Array | undefined> {
+    await this.#generation?.settled();
+    return await orUnavailable("readCreds", () => readValue(this.#owned, credsPlace));
+  }
+
+  async archive(reason: string): Promise<void> {
+    await this.closeGeneration();
+    const { database, fence } = this.#owned;
+    const archivedMs = this.#nowMs();
+    await orUnavailable("archive", () =>
+      inFence(database, fence, async (trx) => {
+        await trx
+          .insertInto("wa_archive")
+          .columns(["device", "type", "id", "key_id", "ciphertext", "archived_ms", "reason"])
+          .expression((from) =>
+            from
+              .selectFrom("wa_value")
+              .where("device", "=", fence.device)
+              .select((row) => [
+                "device" as const,
+                "type" as const,
+                "id" as const,
+                "key_id" as const,
+                "ciphertext" as const,
+                row.cast<number>(row.val(archivedMs), "bigint").as("archived_ms"),
+                row.cast<string>(row.val(reason), "text").as("reason"),
+              ]),
+          )
+          .execute();
+        await trx.deleteFrom("wa_value").where("device", "=", fence.device).execute();
+      }),
+    );
+  }
+
+  async erase(): Promise<void> {
+    await this.closeGeneration();
+    const { database, fence } = this.#owned;
+    await orUnavailable("erase", () =>
+      inFence(database, fence, async (trx) => {
+        await trx.deleteFrom("wa_value").where("device", "=", fence.device).execute();
+      }),
+    );
+  }
+
+  /** A socket that still writes would bring back what is archived or erased. */
+  async closeGeneration(): Promise<void> {
+    this.#generation?.close();
+    await this.#generation?.settled();
+  }
+}

@@ -1,0 +1,126 @@
+import type { Insertable, Transaction } from "kysely";
+import type { DeviceKey, InboxMessage, OutboxMessage } from "../sessions/ports.ts";
+import type { Batch } from "./batch.ts";
+import type { InboxRow, Tables, ValueRow } from "./schema.ts";
+import type { SealedPlace, Sealer } from "./seal.ts";
+
+/** SQLite takes 32,766 parameters in a statement, PostgreSQL 65,535; a row has at most seven. */
+const rowsPerStatement = 2_000;
+
+/** Where an inbox message is bound to: its three names together are unique within a device. */
+export function inboxPlace({
+  chat,
+  sender,
+  messageId,
+}: Pick<InboxMessage, "chat" | "sender" | "messageId">): SealedPlace {
+  return { type: "inbox", id: JSON.stringify([chat, sender, messageId]) };
+}
+
+export function outboxPlace(messageId: string): SealedPlace {
+  return { type: "outbox", id: messageId };
+}
+
+export function encodeOutbox({ to, text }: Pick<OutboxMessage, "to" | "text">): Uint8Array {
+  return Buffer.from(JSON.stringify({ to, text }));
+}
+
+/** A batch, encrypted and cut into rows; made once, written as often as the transaction is tried. */
+export interface SealedBatch {
+  readonly values: readonly ValueRow[];
+  readonly inbox: readonly Insertable<InboxRow>[];
+  readonly deletes: ReadonlyMap<string, readonly string[]>;
+  readonly fates: readonly Fates[];
+}
+
+/** Outbox rows that ended in the same way. */
+interface Fates {
+  readonly state: "Sent" | "Failed";
+  readonly error: string;
+  readonly messageIds: readonly string[];
+}
+
+export function sealBatch(device: DeviceKey, sealer: Sealer, batch: Batch): SealedBatch {
+  const sealed = (place: SealedPlace, plain: Uint8Array) => {
+    const { keyId, ciphertext } = sealer.seal(place, plain);
+    return { key_id: keyId, ciphertext };
+  };
+  const deletes = Map.groupBy(batch.deletes.values(), ({ type }) => type);
+  const fates = Map.groupBy(batch.outbox.values(), ({ state, error = "" }) => JSON.stringify([state, error]));
+  return {
+    values: [...batch.puts.values()].map(({ type, id, value }) => ({
+      device,
+      type,
+      id,
+      ...sealed({ type, id }, value),
+    })),
+    inbox: batch.inbox.map((message) => ({
+      device,
+      chat: message.chat,
+      sender: message.sender,
+      message_id: message.messageId,
+      timestamp_ms: message.timestampMs,
+      ...sealed(inboxPlace(message), message.plaintext),
+    })),
+    deletes: new Map([...deletes].map(([type, keys]) => [type, keys.map(({ id }) => id)])),
+    fates: [...fates.values()].flatMap((same) => {
+      const [first] = same;
+      const messageIds = same.map(({ messageId }) => messageId);
+      return first ? [{ state: first.state, error: first.error ?? "", messageIds }] : [];
+    }),
+  };
+}
+
+/** A few statements, however many values. */
+export async function writeBatch(trx: Transaction<Tables>, device: DeviceKey, batch: SealedBatch): Promise<void> {
+  await upsertValues(trx, batch.values);
+  for (const [type, ids] of batch.deletes) await deleteValues(trx, { device, type, ids });
+  for (const rows of slices(batch.inbox))
+    await trx
+      .insertInto("wa_inbox")
+      .values(rows)
+      // A redelivery: the plaintext that was stored first is the one that was acted upon.
+      .onConflict((conflict) => conflict.columns(["device", "chat", "sender", "message_id"]).doNothing())
+      .execute();
+  for (const { state, error, messageIds } of batch.fates)
+    for (const ids of slices(messageIds))
+      await trx
+        .updateTable("wa_outbox")
+        .set({ state, error })
+        .where("device", "=", device)
+        .where("message_id", "in", ids)
+        .execute();
+}
+
+async function upsertValues(trx: Transaction<Tables>, values: readonly ValueRow[]): Promise<void> {
+  for (const rows of slices(values))
+    await trx
+      .insertInto("wa_value")
+      .values(rows)
+      .onConflict((conflict) =>
+        conflict.columns(["device", "type", "id"]).doUpdateSet((row) => ({
+          key_id: row.ref("excluded.key_id"),
+          ciphertext: row.ref("excluded.ciphertext"),
+        })),
+      )
+      .execute();
+}
+
+async function deleteValues(
+  trx: Transaction<Tables>,
+  { device, type, ids }: { device: DeviceKey; type: string; ids: readonly string[] },
+): Promise<void> {
+  for (const some of slices(ids))
+    await trx
+      .deleteFrom("wa_value")
+      .where("device", "=", device)
+      .where("type", "=", type)
+      .where("id", "in", some)
+      .execute();
+}
+
+export function slices<T>(items: readonly T[]): T[][] {
+  const parts: T[][] = [];
+  for (let from = 0; from < items.length; from += rowsPerStatement)
+    parts.push(items.slice(from, from + rowsPerStatement));
+  return parts;
+}

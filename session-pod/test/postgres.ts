@@ -1,0 +1,85 @@
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { appendFile, chmod, chown, mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
+const binaries = "/usr/lib/postgresql/15/bin";
+const account = "postgres";
+
+/** A PostgreSQL server of a test's own, on loopback, ended with `stop()`. */
+export interface TestPostgres {
+  /** URL of the empty database `wa`. */
+  readonly url: string;
+  /** A new empty database on the same server. */
+  createDatabase(name: string): Promise<string>;
+  /** Ends the server as a crash does; `start` brings it back on the same port with the same data. */
+  crash(): Promise<void>;
+  start(): Promise<void>;
+  /** Ends the server and removes its files. */
+  stop(): Promise<void>;
+}
+
+/** Starts PostgreSQL 15 (Debian package `postgresql-15`) in a temporary folder. Throws, naming what is missing, where it cannot. */
+export async function startPostgres(): Promise<TestPostgres> {
+  if (!existsSync(`${binaries}/postgres`))
+    throw new Error(`PostgreSQL 15 is missing (${binaries}/postgres): apt-get install postgresql-15`);
+  const folder = await mkdtemp(join(tmpdir(), "wa-postgres-"));
+  await ownByServer(folder);
+  const port = await freePort();
+  const data = join(folder, "data");
+  await asServer("initdb", ["-D", data, "-A", "trust", "-U", account, "--no-sync", "-E", "UTF8"]);
+  await appendFile(
+    join(data, "postgresql.conf"),
+    `\nport = ${port}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = ''\nmax_connections = 60\n`,
+  );
+  const start = async (): Promise<void> => {
+    await asServer("pg_ctl", ["-D", data, "-w", "-t", "60", "-l", join(folder, "log"), "start"]);
+  };
+  const end = (mode: "immediate" | "fast") => asServer("pg_ctl", ["-D", data, "-w", "-m", mode, "stop"]);
+  const createDatabase = async (name: string): Promise<string> => {
+    await asServer("createdb", ["-h", "127.0.0.1", "-p", String(port), "-U", account, name]);
+    return `postgres://${account}@127.0.0.1:${port}/${name}`;
+  };
+  await start();
+  return {
+    url: await createDatabase("wa"),
+    createDatabase,
+    start,
+    crash: () => end("immediate"),
+    stop: async () => {
+      if (existsSync(join(data, "postmaster.pid"))) await end("immediate");
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function ownByServer(folder: string): Promise<void> {
+  if (process.getuid?.() !== 0) return;
+  const { stdout } = await run("id", ["-u", account]);
+  await chown(folder, Number(stdout.trim()), -1);
+  await chmod(folder, 0o700);
+}
+
+/** PostgreSQL refuses to run as root. */
+async function asServer(command: string, args: readonly string[]): Promise<void> {
+  const path = `${binaries}/${command}`;
+  const isRoot = process.getuid?.() === 0;
+  const [file, all] = isRoot ? ["runuser", ["-u", account, "--", path, ...args]] : [path, [...args]];
+  await run(file, all, { cwd: tmpdir(), env: { ...process.env, LC_ALL: "C" } });
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() =>
+        typeof address === "object" && address !== null ? resolve(address.port) : reject(new Error("no port")),
+      );
+    });
+  });
+}
