@@ -1,10 +1,11 @@
 import { z } from "zod";
 import { causes } from "../causes.ts";
 import { Condition, devicePhases } from "./conditions.ts";
-import { Duration, LabelMap, ObjectMeta, Timestamp } from "./primitives.ts";
+import { Duration, durationMs, LabelMap, ObjectMeta, Timestamp } from "./primitives.ts";
+import { positive, shortName, withRules } from "./rules.ts";
 
-const Pairing = z
-  .object({
+const Pairing = withRules(
+  z.object({
     method: z.enum(["QRCode", "PairingCode"]).default("QRCode").describe("How the phone links this device."),
     phoneNumber: z
       .string()
@@ -15,21 +16,22 @@ const Pairing = z
     window: Duration.default("160s").describe(
       "The whole time for scanning, 20s to 160s (six QR codes). Unscanned, the device hibernates.",
     ),
-  })
-  .meta({
-    "x-kubernetes-validations": [
-      {
-        rule: "self.method != 'PairingCode' || self.phoneNumber != ''",
-        message: "PairingCode needs phoneNumber in E.164 form, such as +33612345678",
-        fieldPath: ".phoneNumber",
-      },
-      {
-        rule: "duration(self.window) >= duration('20s') && duration(self.window) <= duration('160s')",
-        message: "window must be between 20s and 160s",
-        fieldPath: ".window",
-      },
-    ],
-  });
+  }),
+  [
+    {
+      rule: "self.method != 'PairingCode' || self.phoneNumber != ''",
+      message: "PairingCode needs phoneNumber in E.164 form, such as +33612345678",
+      path: ["phoneNumber"],
+      holds: ({ method, phoneNumber }) => method !== "PairingCode" || phoneNumber !== "",
+    },
+    {
+      rule: "duration(self.window) >= duration('20s') && duration(self.window) <= duration('160s')",
+      message: "window must be between 20s and 160s",
+      path: ["window"],
+      holds: ({ window }) => durationMs(window) >= 20_000 && durationMs(window) <= 160_000,
+    },
+  ],
+);
 
 const DeviceEgress = z.object({
   pool: z.string().min(1).max(40).describe("Name of the EgressPool in this namespace that the session leaves by."),
@@ -72,30 +74,23 @@ const Client = z.object({
     ),
 });
 
-const positive = (path: string) => ({
-  rule: `duration(self.${path}) > duration('0s')`,
-  message: `${path} must be longer than 0s`,
-  fieldPath: `.${path}`,
-});
-
 export const DeviceSpec = z.object({
   suspend: z.boolean().default(false).describe("true: the session stops and its credentials stay. false: it runs."),
   pairing: Pairing.prefault({}).describe("How a phone links this device."),
   egress: DeviceEgress.describe("Which way out the session takes."),
   client: Client.prefault({}).describe("What the session announces to WhatsApp."),
-  connection: z
-    .object({
+  connection: withRules(
+    z.object({
       connectTimeout: Duration.default("20s").describe("Deadline for each phase of a connection attempt."),
       keepAliveInterval: Duration.default("30s").describe("How often the session pings WhatsApp."),
       queryTimeout: Duration.default("60s").describe("How long a query to WhatsApp may take."),
-    })
-    .meta({
-      "x-kubernetes-validations": [positive("connectTimeout"), positive("keepAliveInterval"), positive("queryTimeout")],
-    })
+    }),
+    [positive("connectTimeout"), positive("keepAliveInterval"), positive("queryTimeout")],
+  )
     .prefault({})
     .describe("Deadlines of the session."),
-  reconnect: z
-    .object({
+  reconnect: withRules(
+    z.object({
       baseDelay: Duration.default("2s").describe("First wait after a disconnect; doubles with each further one."),
       maxDelay: Duration.default("5m").describe("Longest wait between attempts."),
       unpairedAttempts: z
@@ -104,17 +99,17 @@ export const DeviceSpec = z.object({
         .max(20)
         .default(3)
         .describe("Failures before the first QR after which an unpaired device hibernates."),
-    })
-    .meta({
-      "x-kubernetes-validations": [
-        positive("baseDelay"),
-        {
-          rule: "duration(self.maxDelay) >= duration(self.baseDelay)",
-          message: "maxDelay must not be shorter than baseDelay",
-          fieldPath: ".maxDelay",
-        },
-      ],
-    })
+    }),
+    [
+      positive("baseDelay"),
+      {
+        rule: "duration(self.maxDelay) >= duration(self.baseDelay)",
+        message: "maxDelay must not be shorter than baseDelay",
+        path: ["maxDelay"],
+        holds: ({ baseDelay, maxDelay }) => durationMs(maxDelay) >= durationMs(baseDelay),
+      },
+    ],
+  )
     .prefault({})
     .describe("How the session comes back after a disconnect."),
   isolation: z.enum(["Shared", "Dedicated"]).default("Shared").describe("Dedicated: a session pod of its own."),
@@ -147,10 +142,11 @@ export const DeviceStatus = z.object({
     .describe("Ready, Scheduled, Paired, Connected, EgressHealthy, ClientCurrent, Reconciling, Stalled."),
   assignment: z
     .object({
-      endpoint: z.string().max(253).describe("EgressEndpoint that the device leaves by."),
-      pod: z.string().max(253).default("").describe("Session pod that runs it."),
+      endpoint: z.string().max(253).describe("EgressEndpoint that the device leaves by; empty while it has none."),
+      pod: z.string().max(253).default("").describe("Session pod that runs it; empty while none does."),
+      podUID: z.string().max(64).default("").describe("UID of the pod that the epoch was given to."),
       node: z.string().max(253).default("").describe("Node of that pod."),
-      epoch: z.int().describe("Fencing number of the claim in the store."),
+      epoch: z.int().describe("Fencing number of the claim in the store; 0 until the first."),
       since: Timestamp.describe("When it was assigned to this endpoint."),
     })
     .optional()
@@ -194,10 +190,9 @@ export const DeviceStatus = z.object({
 });
 export type DeviceStatus = z.infer<typeof DeviceStatus>;
 
-export const WhatsAppDevice = z.object({
-  metadata: ObjectMeta,
-  spec: DeviceSpec,
-  status: DeviceStatus.prefault({}),
-});
+export const WhatsAppDevice = withRules(
+  z.object({ metadata: ObjectMeta, spec: DeviceSpec, status: DeviceStatus.prefault({}) }),
+  [shortName("WhatsAppDevice", 63)],
+);
 /** One linked device of one WhatsApp account. */
 export type WhatsAppDevice = z.infer<typeof WhatsAppDevice>;

@@ -1,0 +1,139 @@
+import { createHash } from "node:crypto";
+import type { EgressEndpoint, WhatsAppDevice } from "@wa/schema";
+import { capacityOf, holdsPlace, roomsOf, tenantsOf, type Rooms } from "./capacity.ts";
+import { dedicatedPodName, sharedPodName } from "./names.ts";
+import { restOf } from "./rest.ts";
+import { poolOf, standingOf } from "./standing.ts";
+import { keyOf, poolKeyOf, type World } from "./world.ts";
+import { matches } from "./wanted-endpoints.ts";
+
+export interface None {
+  readonly kind: "None";
+  readonly reason: string;
+  readonly message: string;
+}
+export type Choice = { readonly kind: "Endpoint"; readonly endpoint: EgressEndpoint } | None;
+type Open = { readonly kind: "Some"; readonly endpoints: readonly EgressEndpoint[] } | None;
+
+/** The endpoint for a device that has none: oldest device first, least loaded endpoint, rendezvous hash between equals. */
+export function chooseEndpoint(device: WhatsAppDevice, world: World): Choice {
+  const open = openEndpoints(device, world);
+  if (open.kind === "None") return open;
+  const rooms = roomsOf(open.endpoints, world);
+  const best = bestOf(device, open.endpoints, rooms);
+  if (best === undefined) return full(device, open.endpoints, world);
+  const older = olderWaiting(device, world);
+  if (older.length < rooms.free(best)) return { kind: "Endpoint", endpoint: best };
+  const seat = seatAfter(device, older, world);
+  return seat === undefined ? full(device, open.endpoints, world) : { kind: "Endpoint", endpoint: seat };
+}
+
+/** Places are scarce: seat the older ones in thought, then see what is left. */
+function seatAfter(device: WhatsAppDevice, older: readonly WhatsAppDevice[], world: World): EgressEndpoint | undefined {
+  const rooms = roomsOf(world.endpointsOfPool.get(poolKeyOf(device)) ?? [], world);
+  const seat = (guest: WhatsAppDevice): EgressEndpoint | undefined => {
+    const open = openEndpoints(guest, world);
+    const best = open.kind === "None" ? undefined : bestOf(guest, open.endpoints, rooms);
+    if (best !== undefined) rooms.take(best);
+    return best;
+  };
+  for (const guest of older) seat(guest);
+  return seat(device);
+}
+
+const none = (reason: string, message: string): None => ({ kind: "None", reason, message });
+
+function openEndpoints(device: WhatsAppDevice, world: World): Open {
+  const name = device.spec.egress.pool;
+  const pool = world.pools.get(poolKeyOf(device));
+  if (pool === undefined)
+    return none(
+      "PoolNotFound",
+      `spec.egress.pool: no EgressPool "${name}" in namespace "${device.metadata.namespace}"`,
+    );
+  if (pool.spec.members.length === 0) return none("PoolEmpty", `EgressPool "${name}": spec.members is empty`);
+  const all = world.endpointsOfPool.get(poolKeyOf(device)) ?? [];
+  if (all.length === 0)
+    return none("NoEndpoint", `EgressPool "${name}": no node carries the labels of a member's nodePool.nodeSelector`);
+  const active = all.filter((endpoint) => standingOf(endpoint, world) === "Active");
+  if (active.length === 0)
+    return none(
+      "NoActiveEndpoint",
+      `EgressPool "${name}": none of ${all.length} endpoints takes devices (draining or disabled)`,
+    );
+  const endpoints = active.filter((endpoint) => matches(device, endpoint));
+  if (endpoints.length > 0) return { kind: "Some", endpoints };
+  const wanted = JSON.stringify(device.spec.egress.selector.matchLabels);
+  return none(
+    "NoEndpointMatches",
+    `spec.egress.selector.matchLabels ${wanted}: carried by none of ${active.length} endpoints of EgressPool "${name}"`,
+  );
+}
+
+function full(device: WhatsAppDevice, endpoints: readonly EgressEndpoint[], world: World): None {
+  const taken = endpoints.reduce((total, endpoint) => total + tenantsOf(endpoint, world), 0);
+  const places = endpoints.reduce((total, endpoint) => total + capacityOf(endpoint, world), 0);
+  const matching = endpoints.length === 1 ? "the endpoint that matches" : `${endpoints.length} endpoints that match`;
+  return none(
+    "CapacityFull",
+    `EgressPool "${device.spec.egress.pool}": ${taken} of ${places} places taken on ${matching}; capacity.maxSessions counts devices per observed address`,
+  );
+}
+
+function bestOf(
+  device: WhatsAppDevice,
+  endpoints: readonly EgressEndpoint[],
+  rooms: Rooms,
+): EgressEndpoint | undefined {
+  let best: EgressEndpoint | undefined;
+  for (const endpoint of endpoints)
+    if (rooms.free(endpoint) > 0 && (best === undefined || isBetter(endpoint, best, device, rooms))) best = endpoint;
+  return best;
+}
+
+function isBetter(one: EgressEndpoint, other: EgressEndpoint, device: WhatsAppDevice, rooms: Rooms): boolean {
+  const difference = rooms.load(one) - rooms.load(other);
+  return difference === 0 ? weight(device, one) > weight(device, other) : difference < 0;
+}
+
+/** Rendezvous hashing: a device prefers the same endpoint whenever the same ones are equally loaded. */
+const weight = (device: WhatsAppDevice, endpoint: EgressEndpoint): string =>
+  createHash("sha256").update(`${device.metadata.uid}/${endpoint.metadata.name}`).digest("hex");
+
+/** Devices of the pool that wait for a place and came before this one, oldest first. */
+function olderWaiting(device: WhatsAppDevice, world: World): WhatsAppDevice[] {
+  return (world.devicesOfPool.get(poolKeyOf(device)) ?? [])
+    .filter((other) => isWaiting(other) && comesBefore(other, device))
+    .toSorted((a, b) => (comesBefore(a, b) ? -1 : 1));
+}
+
+const isWaiting = (device: WhatsAppDevice): boolean =>
+  !holdsPlace(device) &&
+  !device.spec.suspend &&
+  device.metadata.deletionTimestamp === undefined &&
+  restOf(device) === undefined;
+
+function comesBefore(a: WhatsAppDevice, b: WhatsAppDevice): boolean {
+  const [aTime, bTime] = [a.metadata.creationTimestamp ?? "", b.metadata.creationTimestamp ?? ""];
+  return aTime === bTime ? a.metadata.name < b.metadata.name : aTime < bTime;
+}
+
+/** The device's own pod, or the shared one of the lowest ordinal with room. */
+export function choosePod(device: WhatsAppDevice, endpoint: EgressEndpoint, world: World): string {
+  const name = endpoint.metadata.name;
+  if (device.spec.isolation === "Dedicated") return dedicatedPodName(name, device.metadata.name);
+  const most = poolOf(endpoint, world)?.spec.sessionPods.maxDevicesPerPod ?? 1;
+  const guests = guestsByPod(endpoint, world);
+  let ordinal = 0;
+  while ((guests.get(sharedPodName(name, ordinal)) ?? 0) >= most) ordinal += 1;
+  return sharedPodName(name, ordinal);
+}
+
+function guestsByPod(endpoint: EgressEndpoint, world: World): Map<string, number> {
+  const guests = new Map<string, number>();
+  for (const { status } of world.devicesOfEndpoint.get(keyOf(endpoint.metadata)) ?? []) {
+    const pod = status.assignment?.pod ?? "";
+    guests.set(pod, (guests.get(pod) ?? 0) + 1);
+  }
+  return guests;
+}

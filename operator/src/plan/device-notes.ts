@@ -1,0 +1,65 @@
+import { causeFacts, type DeviceStatus, type WhatsAppDevice } from "@wa/schema";
+import type { Note } from "./action.ts";
+import { conditionOf } from "./set-conditions.ts";
+
+/** Events that a change of status is worth. The code to scan is never among the words. */
+export function notesOn(device: WhatsAppDevice, next: DeviceStatus): Note[] {
+  const found = device.status;
+  return [
+    assignedNote(found, next),
+    phaseNote(found, next),
+    disconnectNote(found, next),
+    troubleNote(found, next),
+  ].filter((note) => note !== undefined);
+}
+
+function assignedNote(found: DeviceStatus, next: DeviceStatus): Note | undefined {
+  const endpoint = next.assignment?.endpoint ?? "";
+  if (endpoint === "" || endpoint === found.assignment?.endpoint) return undefined;
+  return {
+    type: "Normal",
+    reason: "Assigned",
+    message: `leaves by endpoint ${endpoint}, session pod ${next.assignment?.pod ?? ""}`,
+  };
+}
+
+function phaseNote(found: DeviceStatus, next: DeviceStatus): Note | undefined {
+  if (found.phase === next.phase) return undefined;
+  const ready = conditionOf(next, "Ready");
+  const message = ready?.message ?? "";
+  switch (next.phase) {
+    case "AwaitingPairing":
+      return { type: "Normal", reason: "AwaitingPairing", message };
+    case "Connected":
+      return { type: "Normal", reason: "Connected", message };
+    case "Hibernated":
+    case "Suspended":
+      return { type: "Normal", reason: next.phase, message };
+    case "LoggedOut":
+    case "Blocked":
+      return {
+        type: "Warning",
+        reason: next.phase === "Blocked" ? (ready?.reason ?? "Blocked") : "LoggedOut",
+        message,
+      };
+    default:
+      return undefined;
+  }
+}
+
+/** Ends that are part of a normal life are no news. */
+const quiet: ReadonlySet<string> = new Set(["RestartRequired", "Stopped", "QrExpired"]);
+
+function disconnectNote(found: DeviceStatus, next: DeviceStatus): Note | undefined {
+  const ended = next.lastDisconnect;
+  if (ended === undefined || ended.time === found.lastDisconnect?.time || quiet.has(ended.cause)) return undefined;
+  if (next.phase === "LoggedOut" || next.phase === "Blocked") return undefined;
+  return { type: "Warning", reason: ended.cause, message: causeFacts[ended.cause].advice };
+}
+
+function troubleNote(found: DeviceStatus, next: DeviceStatus): Note | undefined {
+  const now = conditionOf(next, "Scheduled");
+  if (now?.status !== "False" || next.phase !== "Pending" || conditionOf(found, "Scheduled")?.reason === now.reason)
+    return undefined;
+  return { type: "Warning", reason: now.reason, message: now.message };
+}

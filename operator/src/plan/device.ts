@@ -1,0 +1,116 @@
+import { finalizers, type DeviceStatus, type SessionReport, type WhatsAppDevice } from "@wa/schema";
+import { sooner, targetOf, type Action, type Plan } from "./action.ts";
+import { notesOn } from "./device-notes.ts";
+import { keptStatus, nextStatus } from "./device-status.ts";
+import { placeDevice, type Placement } from "./place.ts";
+import type { Situation } from "./phases.ts";
+import { planRemoval } from "./removal.ts";
+import { mayLeaveRest, pairRequestOf, restOf, type Rest } from "./rest.ts";
+import { ofRest } from "./report-situation.ts";
+import { readSession } from "./situation.ts";
+import { reportOf } from "./takeover.ts";
+import { ownerOf, type Now, type World } from "./world.ts";
+
+/** The next status of a device and what to do first. Pods are its endpoint's matter. */
+export function planDevice(device: WhatsAppDevice, world: World, now: Now): Plan<DeviceStatus> {
+  if (device.metadata.deletionTimestamp !== undefined) return planRemoval(device, world, now);
+  const finalizing = finalizerAction(device, world);
+  // The promise to log out stands before the first start; its own change wakes the device again.
+  if (finalizing !== undefined) return { actions: [finalizing], status: undefined };
+  if (device.spec.suspend) return planRest(device, suspended(device), { world, now });
+  const rest = restOf(device);
+  if (rest !== undefined && !mayLeaveRest(device, rest, world.settings))
+    return planRest(device, ofRest(device, rest), { world, now });
+  const entered = rest === undefined ? restEntered(device, world) : undefined;
+  if (entered !== undefined)
+    return planRest(device, ofReportedRest(device, entered, world, now), { world, now, report: entered });
+  return planRun(device, world, now);
+}
+
+interface Scene {
+  readonly world: World;
+  readonly now: Now;
+  readonly report?: SessionReport;
+}
+
+/** No session is wished: it is released, and status says for whom it waits. */
+function planRest(device: WhatsAppDevice, situation: Situation, { world, now, report }: Scene): Plan<DeviceStatus> {
+  const placement = placeDevice(device, "Nothing", world, now);
+  return finished(device, placement, nextStatus(device, { placement, situation, report, now }));
+}
+
+function planRun(device: WhatsAppDevice, world: World, now: Now): Plan<DeviceStatus> {
+  const placement = placeDevice(device, "Running", world, now);
+  const placed = withAssignment(device, placement);
+  if (placement.trouble !== undefined)
+    return finished(
+      device,
+      placement,
+      nextStatus(device, { placement, situation: placement.trouble, report: undefined, now }),
+    );
+  const reading = readSession(placed, world, now);
+  if (reading.kind === "Keep")
+    return {
+      ...finished(device, placement, keptStatus(device, placement)),
+      recheckAfterMs: sooner(placement.recheckAfterMs, reading.waitMs) ?? reading.waitMs,
+    };
+  const { situation, report } = reading;
+  return finished(device, placement, nextStatus(device, { placement, situation, report, now }));
+}
+
+function finished(device: WhatsAppDevice, placement: Placement, status: DeviceStatus): Plan<DeviceStatus> {
+  const target = targetOf("WhatsAppDevice", device.metadata);
+  const actions: Action[] = notesOn(device, status).map((note) => ({ kind: "Note", target, note }));
+  return placement.recheckAfterMs === undefined
+    ? { actions, status }
+    : { actions, status, recheckAfterMs: placement.recheckAfterMs };
+}
+
+function withAssignment(device: WhatsAppDevice, { assignment }: Placement): WhatsAppDevice {
+  return { ...device, status: { ...device.status, assignment } };
+}
+
+/** Only devices that promise a logout carry the finalizer, and only where it can be kept. */
+function finalizerAction(device: WhatsAppDevice, world: World): Action | undefined {
+  const { metadata, spec } = device;
+  const isWanted =
+    spec.deletionPolicy === "Logout" &&
+    !world.terminating.namespaces.has(metadata.namespace) &&
+    !world.terminating.crds.has("whatsappdevices");
+  if (isWanted === metadata.finalizers.includes(finalizers.logout)) return undefined;
+  const others = metadata.finalizers.filter((finalizer) => finalizer !== finalizers.logout);
+  return {
+    kind: "SetFinalizers",
+    target: targetOf("WhatsAppDevice", metadata),
+    finalizers: isWanted ? [...others, finalizers.logout] : others,
+  };
+}
+
+function suspended(device: WhatsAppDevice): Situation {
+  const isHeld = ownerOf(device) !== "";
+  const message = isHeld
+    ? "spec.suspend is true; the session is being released, its credentials stay"
+    : "spec.suspend is true; the credentials stay";
+  return { name: "Suspended", reason: "Suspended", message };
+}
+
+/** The owner reports that it waits for a person, and nobody has asked again since. */
+function restEntered(device: WhatsAppDevice, world: World): SessionReport | undefined {
+  const report = reportOf(device, world);
+  if (report === undefined || !isRest(report.state)) return undefined;
+  if (report.state === "Blocked") return report;
+  const isAskedAgain = honoured(device) !== (report.pairRequestedAt ?? "");
+  return isAskedAgain ? undefined : report;
+}
+
+const isRest = (state: SessionReport["state"]): state is Rest =>
+  state === "Hibernated" || state === "LoggedOut" || state === "Blocked";
+
+/** The pairing request that stands: while a device runs, a new value counts as soon as it is seen. */
+const honoured = (device: WhatsAppDevice): string => pairRequestOf(device) || (device.status.pairRequestedAt ?? "");
+
+function ofReportedRest(device: WhatsAppDevice, report: SessionReport, world: World, now: Now): Situation {
+  const reading = readSession(device, world, now);
+  if (reading.kind === "Now" && reading.report !== undefined) return reading.situation;
+  return isRest(report.state) ? ofRest(device, report.state) : suspended(device);
+}

@@ -1,0 +1,155 @@
+import { isDeepStrictEqual } from "node:util";
+import type { EgressEndpoint, EndpointStatus, PodRecord, WhatsAppDevice } from "@wa/schema";
+import { targetOf, type DesiredPod, type Plan, type PlannedAssignment } from "./action.ts";
+import { capacityOf, tenantsOf } from "./capacity.ts";
+import { planPods } from "./pods.ts";
+import { sessionSpecOf } from "./session-spec.ts";
+import { setConditions, timestamp, type Wanted } from "./set-conditions.ts";
+import { departureOf, poolOf, standingOf, type Standing } from "./standing.ts";
+import { wishOf, type Wish } from "./wish.ts";
+import { keyOf, type Now, type PodLink, type World } from "./world.ts";
+
+export interface EndpointPlan extends Plan<EndpointStatus> {
+  /** The whole wish for every session pod of the endpoint, those that have to let go included. */
+  readonly desired: readonly DesiredPod[];
+  /** Keys of session pods that no device needs: the shell remembers since when. */
+  readonly empty: readonly string[];
+}
+
+/** Session pods of one endpoint: which must exist, which may go, and what each shall run. */
+export function planEndpoint(endpoint: EgressEndpoint, world: World, now: Now, newNonce: () => string): EndpointPlan {
+  const standing = standingOf(endpoint, world);
+  const links = linksOf(endpoint, world);
+  const desired = links
+    .map(({ uid }) => uid)
+    .concat(recordedUids(endpoint))
+    .filter(isFirst)
+    .map((uid) => desiredOf(uid, endpoint, world, now));
+  if (endpoint.metadata.deletionTimestamp !== undefined) return { actions: [], status: undefined, desired, empty: [] };
+  if (isLeftOver(endpoint, standing, world))
+    return {
+      actions: [{ kind: "DeleteEndpoint", target: targetOf("EgressEndpoint", endpoint.metadata) }],
+      status: undefined,
+      desired,
+      empty: [],
+    };
+  const pods = planPods(endpoint, world, now, newNonce);
+  const status = statusOf(endpoint, { standing, links, world, now, pods: pods.records });
+  return {
+    actions: pods.actions,
+    status,
+    desired,
+    empty: pods.empty,
+    ...(pods.recheckAfterMs === undefined ? {} : { recheckAfterMs: pods.recheckAfterMs }),
+  };
+}
+
+const isFirst = (uid: string, index: number, all: readonly string[]): boolean => all.indexOf(uid) === index;
+
+const recordedUids = ({ status }: EgressEndpoint): string[] => status.pods.flatMap(({ uid }) => uid ?? []);
+
+function linksOf({ metadata }: EgressEndpoint, world: World): PodLink[] {
+  return [...world.links.values()].filter(
+    (link) => link.namespace === metadata.namespace && link.endpoint === metadata.name,
+  );
+}
+
+/** Nothing names it any more, nobody leaves by it, and its pods are gone. */
+function isLeftOver(endpoint: EgressEndpoint, standing: Standing, world: World): boolean {
+  const isNamed = standing !== "Orphaned" && standing !== "NodeDeleted";
+  const guests = world.devicesOfEndpoint.get(keyOf(endpoint.metadata)) ?? [];
+  const isStranded = guests.some(
+    ({ spec }) => spec.egress.failover === "Never" && spec.egress.pool === endpoint.spec.pool,
+  );
+  return !isNamed && !isStranded && tenantsOf(endpoint, world) === 0 && endpoint.status.pods.length === 0;
+}
+
+/** Only devices whose written epoch belongs to this very pod; everything else it runs is released by not being named. */
+function desiredOf(podUid: string, endpoint: EgressEndpoint, world: World, now: Now): DesiredPod {
+  const guests = (world.devicesOfEndpoint.get(keyOf(endpoint.metadata)) ?? []).filter(
+    ({ status }) => status.assignment?.podUID === podUid,
+  );
+  return {
+    podUid,
+    egressIPEndpoints: poolOf(endpoint, world)?.spec.egressIPEndpoints ?? [],
+    assignments: guests
+      .flatMap((device) => assignmentOf(device, wishOf(device, world, now), world))
+      .toSorted((a, b) => (a.device.name < b.device.name ? -1 : 1)),
+  };
+}
+
+function assignmentOf(device: WhatsAppDevice, wish: Wish, world: World): PlannedAssignment[] {
+  if (wish === "Nothing" || departureOf(device, world) !== undefined) return [];
+  const { namespace, name, uid } = device.metadata;
+  return [
+    {
+      device: { namespace, name, uid },
+      epoch: device.status.assignment?.epoch ?? 0,
+      spec: sessionSpecOf(device),
+      desired: wish,
+      pairRequestedAt: device.status.pairRequestedAt ?? "",
+    },
+  ];
+}
+
+interface Findings {
+  readonly standing: Standing;
+  readonly links: readonly PodLink[];
+  readonly world: World;
+  readonly now: Now;
+  readonly pods: readonly PodRecord[];
+}
+
+function statusOf(endpoint: EgressEndpoint, { standing, links, world, now, pods }: Findings): EndpointStatus {
+  const found = endpoint.status;
+  const observedIPs = observedOf(found.observedIPs, links);
+  const hasChanged = !isDeepStrictEqual(observedIPs, found.observedIPs);
+  return {
+    phase: phases[standing],
+    observedIPs,
+    observedIPsChangedAt: hasChanged ? timestamp(now.date) : found.observedIPsChangedAt,
+    devices: tenantsOf(endpoint, world),
+    maxSessions: capacityOf(endpoint, world),
+    pods: [...pods],
+    conditions: setConditions(
+      found.conditions,
+      [readiness(standing, links, pods.length)],
+      endpoint.metadata.generation,
+      now.date,
+    ),
+  };
+}
+
+const phases = {
+  Active: "Active",
+  Draining: "Draining",
+  Disabled: "Disabled",
+  Orphaned: "Draining",
+  NodeDeleted: "Draining",
+} as const satisfies Readonly<Record<Standing, EndpointStatus["phase"]>>;
+
+/** What the linked pods saw; while none says anything, the last word stands. */
+function observedOf(found: readonly string[], links: readonly PodLink[]): string[] {
+  const seen = new Set(links.filter(({ isConnected }) => isConnected).flatMap(({ observedIPs }) => observedIPs));
+  return seen.size === 0 ? [...found] : [...seen].toSorted().slice(0, 16);
+}
+
+function readiness(standing: Standing, links: readonly PodLink[], podCount: number): Wanted {
+  const type = "Ready";
+  if (standing !== "Active") return { type, status: "False", reason: standing, message: sentences[standing] };
+  const problem = links.find((link) => link.isConnected && link.egressProblem !== undefined)?.egressProblem;
+  if (problem !== undefined) return { type, status: "False", reason: problem.reason, message: problem.message };
+  if (podCount === 0)
+    return { type, status: "True", reason: "Idle", message: "takes devices; no session pod runs yet" };
+  const isLinked = links.some(({ isConnected }) => isConnected);
+  return isLinked
+    ? { type, status: "True", reason: "Linked", message: "its session pods answer" }
+    : { type, status: "False", reason: "NotLinked", message: "none of its session pods has a link to the operator" };
+}
+
+const sentences: Readonly<Record<Exclude<Standing, "Active">, string>> = {
+  Draining: "its member is Draining: it keeps its devices and takes no new ones",
+  Disabled: "its member is Disabled: it takes no devices and stops those it has",
+  Orphaned: "no member of its pool names it any more: it keeps its devices, takes none, and goes when empty",
+  NodeDeleted: "its node was deleted: its devices are assigned anew, then it goes",
+};

@@ -1,0 +1,257 @@
+import { type SessionStateName } from "@wa/schema";
+import { describe, expect, it } from "vitest";
+import {
+  aDevice,
+  aLink,
+  aLinkedWorld,
+  anEndpoint,
+  aNode,
+  aNodeEndpoint,
+  aPod,
+  aPool,
+  aRecord,
+  aReport,
+  assignment,
+  aWorld,
+  later,
+  nodeMember,
+  now,
+  proxyMember,
+} from "../../test/builders.ts";
+import { reasonsOf, running } from "../../test/planned-device.ts";
+import { planDevice } from "./device.ts";
+import { conditionOf } from "./set-conditions.ts";
+import type {} from "./world.ts";
+
+describe("a device without an endpoint says why", () => {
+  it.each<[string, Parameters<typeof aWorld>[0] & object, string, string]>([
+    ["its pool does not exist", { pools: [], endpoints: [] }, "PoolNotFound", 'no EgressPool "eu" in namespace "shop"'],
+    [
+      "its pool has no members",
+      { pools: [aPool({ spec: { members: [] } })], endpoints: [] },
+      "PoolEmpty",
+      "spec.members is empty",
+    ],
+    [
+      "no node matches",
+      { pools: [aPool({ spec: { members: [nodeMember()] } })], endpoints: [] },
+      "NoEndpoint",
+      "nodePool.nodeSelector",
+    ],
+    [
+      "the only member drains",
+      { pools: [aPool({ spec: { members: [proxyMember("px", { state: "Draining" })] } })] },
+      "NoActiveEndpoint",
+      "none of 1 endpoints",
+    ],
+    [
+      "every place is taken",
+      {
+        pools: [aPool({ spec: { members: [proxyMember("px", { capacity: { maxSessions: 3 } })] } })],
+        devices: ["a", "b", "c"].map((name) => aDevice({ name, status: { assignment: assignment() } })),
+      },
+      "CapacityFull",
+      "3 of 3 places taken",
+    ],
+  ])("%s", (_case, over, reason, words) => {
+    const device = aDevice();
+    const { status } = planDevice(device, aWorld({ ...over, devices: [...(over.devices ?? []), device] }), now);
+    const scheduled = status && conditionOf(status, "Scheduled");
+    expect(scheduled).toMatchObject({ status: "False", reason });
+    expect(scheduled?.message).toContain(words);
+    expect(status?.phase).toBe("Pending");
+    expect(status?.assignment).toBeUndefined();
+  });
+
+  it("no endpoint carries the labels of its selector: names selector and pool", () => {
+    const device = aDevice({ spec: { egress: { pool: "eu", selector: { matchLabels: { country: "FR" } } } } });
+    const { status } = planDevice(device, aWorld({ devices: [device] }), now);
+    expect(status && conditionOf(status, "Scheduled")?.message).toContain('{"country":"FR"}');
+  });
+});
+
+describe("assignment", () => {
+  it("is written before the pod exists, without owner or epoch", () => {
+    const device = aDevice();
+    const { status } = planDevice(device, aWorld({ devices: [device] }), now);
+    expect(status?.assignment).toMatchObject({ endpoint: "eu-px", pod: "eu-px-0", podUID: "", epoch: 0 });
+  });
+
+  it("names the owner and the first epoch at once where the pod runs already", () => {
+    const device = aDevice();
+    const { status } = planDevice(device, aLinkedWorld(device, undefined), now);
+    expect(status?.assignment).toMatchObject({ pod: "eu-px-0", podUID: "pod-uid-1", epoch: 1 });
+  });
+
+  it("fills a pod before it asks for the next", () => {
+    const pool = aPool({ spec: { sessionPods: { maxDevicesPerPod: 2 } } });
+    const others = ["a", "b"].map((name) => aDevice({ name, status: { assignment: assignment() } }));
+    const device = aDevice({ name: "c" });
+    const { status } = planDevice(device, aWorld({ pools: [pool], devices: [...others, device] }), now);
+    expect(status?.assignment?.pod).toBe("eu-px-1");
+  });
+
+  it("gives a dedicated device a pod of its own", () => {
+    const device = aDevice({ spec: { egress: { pool: "eu" }, isolation: "Dedicated" } });
+    expect(planDevice(device, aWorld({ devices: [device] }), now).status?.assignment?.pod).toMatch(
+      /^eu-px-d-[0-9a-f]{8}$/,
+    );
+  });
+
+  it("takes the least loaded endpoint", () => {
+    const members = [proxyMember("px"), proxyMember("py")];
+    const busy = aDevice({ name: "busy", status: { assignment: assignment() } });
+    const device = aDevice({ name: "new" });
+    const endpoints = [anEndpoint(), anEndpoint({ name: "eu-py", spec: { member: "py" } })];
+    const world = aWorld({ pools: [aPool({ spec: { members } })], endpoints, devices: [busy, device] });
+    expect(planDevice(device, world, now).status?.assignment?.endpoint).toBe("eu-py");
+  });
+
+  it("serves the oldest first where places are scarce", () => {
+    const pool = aPool({ spec: { members: [proxyMember("px", { capacity: { maxSessions: 1 } })] } });
+    const older = aDevice({ name: "z-older", metadata: { creationTimestamp: "2025-01-01T00:00:00Z" } });
+    const younger = aDevice({ name: "a-younger" });
+    const world = aWorld({ pools: [pool], devices: [older, younger] });
+    expect(reasonsOf(younger, world).scheduled).toBe("False/CapacityFull");
+    expect(planDevice(older, world, now).status?.assignment?.endpoint).toBe("eu-px");
+  });
+
+  it("counts endpoints that the outside saw under one address together, over namespaces", () => {
+    const member = proxyMember("px", { capacity: { maxSessions: 1 } });
+    const elsewhere = { namespace: "other", uid: "uid-other" };
+    const taken = aDevice({ name: "taken", metadata: elsewhere, status: { assignment: assignment() } });
+    const device = aDevice();
+    const world = aWorld({
+      pools: [aPool({ spec: { members: [member] } }), aPool({ metadata: elsewhere, spec: { members: [member] } })],
+      endpoints: [
+        anEndpoint({ status: { observedIPs: ["198.51.100.1"] } }),
+        anEndpoint({ metadata: elsewhere, status: { observedIPs: ["198.51.100.1"] } }),
+      ],
+      devices: [taken, device],
+    });
+    expect(reasonsOf(device, world).scheduled).toBe("False/CapacityFull");
+  });
+});
+
+describe("the epoch rises", () => {
+  it.each([
+    ["when the former owner has released", aLink({ uid: "old" }), "Released" as SessionStateName, now],
+    [
+      "when the former owner has been silent for longer than its lease",
+      aLink({ uid: "old", isConnected: false, lastHeardMs: now.monotonicMs - 36_000 }),
+      "Connected" as SessionStateName,
+      now,
+    ],
+  ])("%s", (_case, link, state, at) => {
+    const device = running({ status: { assignment: assignment({ podUID: "old", epoch: 4 }) } });
+    const sessions = new Map([[device.metadata.uid, aReport(device, state)]]);
+    const world = aLinkedWorld(device, undefined, { links: [{ ...link, sessions }] });
+    expect(planDevice(device, world, at).status?.assignment).toMatchObject({ podUID: "pod-uid-1", epoch: 5 });
+  });
+
+  it.each([
+    ["the former owner still answers", aLink({ uid: "old" })],
+    [
+      "the former owner was heard a moment ago",
+      aLink({ uid: "old", isConnected: false, lastHeardMs: now.monotonicMs - 5_000 }),
+    ],
+  ])("but not while %s", (_case, link) => {
+    const device = running({ status: { assignment: assignment({ podUID: "old", epoch: 4 }) } });
+    const sessions = new Map([[device.metadata.uid, aReport(device, "Connected")]]);
+    const plan = planDevice(device, aLinkedWorld(device, undefined, { links: [{ ...link, sessions }] }), now);
+    expect(plan.status?.assignment).toMatchObject({ podUID: "old", epoch: 4 });
+    expect(plan.recheckAfterMs).toBeGreaterThan(0);
+  });
+
+  it("a new leader counts from its own start", () => {
+    const device = running({ status: { assignment: assignment({ podUID: "old", epoch: 4 }) } });
+    const world = aLinkedWorld(device, undefined, { links: [], leaderSinceMs: now.monotonicMs - 10_000 });
+    expect(planDevice(device, world, now).status?.assignment?.epoch).toBe(4);
+    expect(planDevice(device, world, later(30_000)).status?.assignment?.epoch).toBe(5);
+  });
+
+  it("above the stored one after a refused claim", () => {
+    const device = running();
+    const world = aLinkedWorld(device, aReport(device, "ClaimRefused", { storedEpoch: 41 }));
+    expect(planDevice(device, world, now).status?.assignment).toMatchObject({ epoch: 42, podUID: "pod-uid-1" });
+  });
+
+  it("waits for a deleted device of the same name", () => {
+    const former = aDevice({ metadata: { uid: "uid-former" }, status: { assignment: assignment() } });
+    const device = aDevice();
+    const sessions = new Map([["uid-former", aReport(former, "Connected")]]);
+    const world = aLinkedWorld(device, undefined, { links: [aLink({ sessions })] });
+    expect(reasonsOf(device, world).scheduled).toBe("False/FormerDevice");
+  });
+});
+
+describe("a pod that cannot be", () => {
+  it("a foreign pod has the name: says so and stalls", () => {
+    const device = running({ status: { assignment: assignment({ podUID: "" }) } });
+    const endpoints = [anEndpoint({ status: { pods: [{ name: "eu-px-0", nonce: "ours" }] } })];
+    const world = aWorld({ devices: [device], endpoints, pods: [aPod({ nonce: "theirs" })] });
+    expect(reasonsOf(device, world)).toMatchObject({ scheduled: "False/PodNameTaken", stalled: "True/PodNameTaken" });
+  });
+
+  it.each([
+    ["exceeded quota: pods", "QuotaExceeded"],
+    ["violates PodSecurity", "PodCreateRefused"],
+  ])("the API server refuses it (%s)", (message, reason) => {
+    const device = running({ status: { assignment: assignment({ podUID: "" }) } });
+    const endpoints = [anEndpoint({ status: { pods: [{ name: "eu-px-0", nonce: "ours" }] } })];
+    const world = aWorld({
+      devices: [device],
+      endpoints,
+      memory: { podRefusals: new Map([["shop/eu-px-0", message]]) },
+    });
+    expect(reasonsOf(device, world).scheduled).toBe(`False/${reason}`);
+  });
+});
+
+describe("a node that goes", () => {
+  const pool = aPool({ spec: { members: [nodeMember(), proxyMember()] } });
+  const place = assignment({ endpoint: "eu-fr-aabbccdd", pod: "eu-fr-aabbccdd-0", podUID: "old" });
+  const endpoints = [aNodeEndpoint(), anEndpoint()];
+
+  it("NotReady or not, its devices stay while its object exists", () => {
+    const device = running({ status: { assignment: place } });
+    const world = aWorld({ pools: [pool], endpoints, nodes: [aNode()], devices: [device] });
+    expect(planDevice(device, world, now).status?.assignment?.endpoint).toBe("eu-fr-aabbccdd");
+  });
+
+  it("no longer selected: its devices stay", () => {
+    const device = running({ status: { assignment: place } });
+    const world = aWorld({ pools: [pool], endpoints, nodes: [aNode({ labels: {} })], devices: [device] });
+    expect(planDevice(device, world, now).status?.assignment?.endpoint).toBe("eu-fr-aabbccdd");
+  });
+
+  it("deleted: its devices move once takeover is allowed", () => {
+    const device = running({ status: { assignment: place } });
+    const heard = (lastHeardMs: number) => [
+      aLink({ uid: "old", endpoint: "eu-fr-aabbccdd", isConnected: false, lastHeardMs }),
+    ];
+    const young = aWorld({ pools: [pool], endpoints, devices: [device], links: heard(now.monotonicMs - 1_000) });
+    expect(planDevice(device, young, now).status?.assignment).toMatchObject({
+      endpoint: "eu-fr-aabbccdd",
+      podUID: "old",
+    });
+    expect(reasonsOf(device, young).scheduled).toBe("False/NodeDeleted");
+    const old = aWorld({ pools: [pool], endpoints, devices: [device], links: heard(now.monotonicMs - 36_000) });
+    expect(planDevice(device, old, now).status?.assignment).toMatchObject({ endpoint: "eu-px", podUID: "", epoch: 1 });
+  });
+
+  it("deleted, but failover is Never: the device stays and says so", () => {
+    const device = running({ spec: { egress: { pool: "eu", failover: "Never" } }, status: { assignment: place } });
+    const world = aWorld({ pools: [pool], endpoints, devices: [device] });
+    expect(planDevice(device, world, now).status?.assignment?.endpoint).toBe("eu-fr-aabbccdd");
+    expect(reasonsOf(device, world).scheduled).toBe("False/NodeDeleted");
+  });
+});
+
+it("tells the record's pod by its UID, not by its name", () => {
+  const device = running({ status: { assignment: assignment({ podUID: "" }) } });
+  const endpoints = [anEndpoint({ status: { pods: [aRecord({ uid: "another" })] } })];
+  expect(
+    planDevice(device, aWorld({ devices: [device], endpoints, pods: [aPod()] }), now).status?.assignment?.podUID,
+  ).toBe("");
+});

@@ -1,0 +1,65 @@
+import type { SessionReport, SessionStateName, WhatsAppDevice } from "@wa/schema";
+import { ownerOf, wishKey, type Facts, type Now } from "./world.ts";
+
+/**
+ * How long a pod may keep a socket after the hub last heard it (30 s, the link's lease), with a margin for clocks and scheduling.
+ */
+export const takeoverAfterMs = 35_000;
+
+/** States in which a session holds no socket and opens none by itself. */
+const withoutSocket: ReadonlySet<SessionStateName> = new Set<SessionStateName>([
+  "ClaimRefused",
+  "Hibernated",
+  "LoggedOut",
+  "Blocked",
+  "Released",
+  "LogoutDone",
+]);
+
+/** Whether the epoch's owner has certainly let go; else how long until it must have. */
+export type Takeover = { readonly isAllowed: true } | { readonly isAllowed: false; readonly waitMs: number };
+
+const allowed: Takeover = { isAllowed: true };
+const after = (waitMs: number): Takeover => (waitMs <= 0 ? allowed : { isAllowed: false, waitMs });
+
+/**
+ * May another pod (or another epoch) take the device? Only the owner's own word or its lease counts: a node that is
+ * NotReady, a deletionTimestamp or a vanished pod object prove nothing about its sockets.
+ */
+export function takeoverOf(device: WhatsAppDevice, world: Facts, now: Now): Takeover {
+  const owner = ownerOf(device);
+  if (owner === "") return afterFormerSelf(device, world, now);
+  const link = world.links.get(owner);
+  // Nothing heard since this process leads: a pod that lives redials within seconds.
+  if (link === undefined) return after(world.leaderSinceMs + takeoverAfterMs - now.monotonicMs);
+  const report = reportOf(device, world);
+  if (report !== undefined && withoutSocket.has(report.state)) return allowed;
+  if (!link.isConnected) return after(link.lastHeardMs + takeoverAfterMs - now.monotonicMs);
+  const older = link.sessions.get(device.metadata.uid);
+  if (older !== undefined && !withoutSocket.has(older.state)) return { isAllowed: false, waitMs: takeoverAfterMs };
+  return after(lastWish(owner, device, world) + takeoverAfterMs - now.monotonicMs);
+}
+
+/** The pod runs no such session now; a wish that is still on its way could start one. */
+const lastWish = (owner: string, device: WhatsAppDevice, world: Facts): number =>
+  world.memory.lastWishedMs.get(wishKey(owner, device.metadata.uid)) ?? world.leaderSinceMs;
+
+/** A deleted device of the same name shares the credentials: its session has to be gone before this one starts. */
+function afterFormerSelf(device: WhatsAppDevice, world: Facts, now: Now): Takeover {
+  const { namespace, name, uid } = device.metadata;
+  let waitMs = 0;
+  for (const link of world.links.values())
+    for (const session of link.namespace === namespace ? link.sessions.values() : []) {
+      const isFormer = session.device.name === name && session.device.uid !== uid && !withoutSocket.has(session.state);
+      if (isFormer) waitMs = Math.max(waitMs, link.lastHeardMs + takeoverAfterMs - now.monotonicMs);
+    }
+  return after(waitMs);
+}
+
+/** What the owner says of this epoch; words about an older one are history. */
+export function reportOf(device: WhatsAppDevice, world: Facts): SessionReport | undefined {
+  const assignment = device.status.assignment;
+  if (assignment === undefined || assignment.podUID === "") return undefined;
+  const report = world.links.get(assignment.podUID)?.sessions.get(device.metadata.uid);
+  return report?.epoch === assignment.epoch ? report : undefined;
+}
