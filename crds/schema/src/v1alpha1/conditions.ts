@@ -45,3 +45,47 @@ export const devicePhases = [
   "Terminating",
 ] as const;
 export type DevicePhase = (typeof devicePhases)[number];
+
+interface ConditionMeanings {
+  readonly WhatsAppDevice: Readonly<Record<DeviceConditionType, string>>;
+  readonly EgressPool: Readonly<Record<PoolConditionType, string>>;
+  readonly EgressEndpoint: Readonly<Record<EndpointConditionType, string>>;
+}
+
+const reconciling = "The operator is at work on it and nothing hinders it.";
+const stalled = "It cannot go on before somebody changes something; the message says what.";
+
+/** What each condition says when it is True; the docs' tables come from here. */
+export const conditionMeanings: ConditionMeanings = {
+  WhatsAppDevice: {
+    Ready: "The device is linked and connected: it sends and receives.",
+    Scheduled: "It has an endpoint and a session pod.",
+    Paired: "A phone has linked it, and its credentials are in the store.",
+    Connected: "Its session is connected to WhatsApp now.",
+    EgressHealthy: "Nothing is known against its way out.",
+    ClientCurrent: "WhatsApp accepts the client version that it announces.",
+    Reconciling: reconciling,
+    Stalled: stalled,
+  },
+  EgressPool: {
+    Ready: "At least one of its ways out is ready for devices.",
+    Reconciling: reconciling,
+    Stalled: stalled,
+  },
+  EgressEndpoint: { Ready: "Devices can leave by it." },
+};
+
+export const phaseMeanings: Readonly<Record<DevicePhase, string>> = {
+  Pending: "It has no endpoint yet.",
+  Scheduled: "It has an endpoint and waits for its session pod or its turn to start.",
+  Connecting: "A connection attempt is under way.",
+  AwaitingPairing: "A QR or pairing code waits for the phone.",
+  Connected: "The session is connected.",
+  Reconnecting: "The connection ended and the session tries again by itself.",
+  Hibernated:
+    "Nobody scanned in time, or the attempts before the first code failed: no socket, no loop, until pairing is requested again.",
+  LoggedOut: "The phone unlinked the device; pairing it again needs a request.",
+  Blocked: "Only a person can help: `.status.lastDisconnect.advice` says how.",
+  Suspended: "`spec.suspend` is true.",
+  Terminating: "The device is being deleted.",
+};

@@ -2,10 +2,11 @@ import { z } from "zod";
 import { Condition } from "./conditions.ts";
 import { ObjectMeta, Timestamp } from "./primitives.ts";
 import { Proxy } from "./egress-pool.ts";
+import { withRules } from "./rules.ts";
 
 /** Written once by the operator; what can change stands in status. */
-export const EndpointSpec = z
-  .object({
+export const EndpointSpec = withRules(
+  z.object({
     pool: z.string().min(1).max(40).describe("EgressPool it belongs to."),
     member: z.string().min(1).max(20).describe("Member of that pool."),
     node: z
@@ -16,15 +17,14 @@ export const EndpointSpec = z
       .optional()
       .describe("The node whose address sessions leave by."),
     proxy: Proxy.optional().describe("The proxy that sessions leave by."),
-  })
-  .meta({
-    "x-kubernetes-validations": [
-      {
-        rule: "self == oldSelf",
-        message: "an EgressEndpoint's spec is immutable; the operator makes and deletes endpoints",
-      },
-    ],
-  });
+  }),
+  [
+    {
+      rule: "self == oldSelf",
+      message: "an EgressEndpoint's spec is immutable; the operator makes and deletes endpoints",
+    },
+  ],
+);
 export type EndpointSpec = z.infer<typeof EndpointSpec>;
 
 /** A session pod that the operator means to create or has created: a pod that carries the nonce is ours, and its UID is recorded. */

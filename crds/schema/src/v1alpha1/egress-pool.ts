@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { Condition } from "./conditions.ts";
-import { DnsLabel, Duration, LabelMap, ObjectMeta, Toleration } from "./primitives.ts";
+import { DnsLabel, Duration, LabelMap, NonEmptyLabelMap, ObjectMeta, Toleration } from "./primitives.ts";
+import { positive, shortName, withRules, type Rule } from "./rules.ts";
 
 const CredentialsSecretRef = z.object({
   name: z.string().min(1).max(253).describe("Name of a Secret in this namespace."),
@@ -20,15 +21,22 @@ export const Proxy = z.object({
 export type Proxy = z.infer<typeof Proxy>;
 
 export const NodePool = z.object({
-  nodeSelector: LabelMap.describe(
+  nodeSelector: NonEmptyLabelMap.describe(
     "Labels that a node must carry, all of them. Each such node becomes one EgressEndpoint.",
-  ).meta({ minProperties: 1, maxProperties: 32 }),
+  ),
   tolerations: z.array(Toleration).max(16).default([]).describe("Tolerations for the session pods on these nodes."),
 });
 export type NodePool = z.infer<typeof NodePool>;
 
-export const PoolMember = z
-  .object({
+/** Another address is another way out, with budgets and a record of its own; so it needs another name. */
+const immutableProxy = (field: "protocol" | "host" | "port"): Rule<unknown> => ({
+  rule: `!has(self.proxy) || !has(oldSelf.proxy) || self.proxy.${field} == oldSelf.proxy.${field}`,
+  message: `a member's proxy ${field} cannot change under its name; add a member with another name instead`,
+  path: ["proxy", field],
+});
+
+export const PoolMember = withRules(
+  z.object({
     name: DnsLabel.max(20).describe("Stable name, at most 20 characters; never reuse one for another address."),
     labels: LabelMap.default({}).describe("Copied to the member's endpoints; devices select by them."),
     nodePool: NodePool.optional().describe("Sessions leave by the address of the node they run on."),
@@ -41,24 +49,33 @@ export const PoolMember = z
       .enum(["Active", "Draining", "Disabled"])
       .default("Active")
       .describe("Draining: keeps its devices, takes no new ones. Disabled: takes none and stops those it has."),
-  })
-  .meta({
-    "x-kubernetes-validations": [
-      { rule: "has(self.nodePool) != has(self.proxy)", message: "a member has exactly one of nodePool and proxy" },
-    ],
-  });
+  }),
+  [
+    {
+      rule: "has(self.nodePool) != has(self.proxy)",
+      message: "a member has exactly one of nodePool and proxy",
+      holds: ({ nodePool, proxy }) => (nodePool === undefined) !== (proxy === undefined),
+    },
+    immutableProxy("protocol"),
+    immutableProxy("host"),
+    immutableProxy("port"),
+  ],
+);
 export type PoolMember = z.infer<typeof PoolMember>;
 
 const StartLimit = (count: number) =>
-  z.object({
-    count: z
-      .int()
-      .min(1)
-      .max(10_000)
-      .default(count)
-      .describe("Most connection attempts per period and observed address."),
-    period: Duration.default("60s").describe("Length of that period."),
-  });
+  withRules(
+    z.object({
+      count: z
+        .int()
+        .min(1)
+        .max(10_000)
+        .default(count)
+        .describe("Most connection attempts per period and observed address."),
+      period: Duration.default("60s").describe("Length of that period."),
+    }),
+    [positive("period")],
+  );
 
 const Quantity = z
   .string()
@@ -69,11 +86,14 @@ export const SessionPodTemplate = z.object({
   resources: z
     .object({
       requests: z
-        .object({ cpu: Quantity.default("50m"), memory: Quantity.default("160Mi") })
+        .object({
+          cpu: Quantity.default("50m").describe("CPU, such as 50m."),
+          memory: Quantity.default("160Mi").describe("Memory, such as 160Mi."),
+        })
         .prefault({})
         .describe("What the scheduler sets aside."),
       limits: z
-        .object({ memory: Quantity.default("512Mi") })
+        .object({ memory: Quantity.default("512Mi").describe("Memory, such as 512Mi.") })
         .prefault({})
         .describe("Memory only: a CPU limit can end every session of the pod."),
     })
@@ -94,6 +114,9 @@ export const PoolSpec = z.object({
     .array(PoolMember)
     .max(64)
     .default([])
+    .refine((members) => new Set(members.map(({ name }) => name)).size === members.length, {
+      message: "members must have different names",
+    })
     .describe("The ways out.")
     .meta({ "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"] }),
   startLimits: z
@@ -140,6 +163,9 @@ export const PoolStatus = z.object({
 });
 export type PoolStatus = z.infer<typeof PoolStatus>;
 
-export const EgressPool = z.object({ metadata: ObjectMeta, spec: PoolSpec, status: PoolStatus.prefault({}) });
+export const EgressPool = withRules(
+  z.object({ metadata: ObjectMeta, spec: PoolSpec, status: PoolStatus.prefault({}) }),
+  [shortName("EgressPool", 40)],
+);
 /** A set of ways out to WhatsApp. */
 export type EgressPool = z.infer<typeof EgressPool>;

@@ -26,7 +26,17 @@ export function durationMs(duration: string): number {
 /** An instant as the API server prints it (RFC 3339, UTC). */
 export const Timestamp = z.string().max(40).meta({ format: "date-time" });
 
-export const LabelMap = z.record(z.string().max(316), z.string().max(63)).meta({ maxProperties: 32 });
+const maxLabels = 32;
+const labelRecord = z.record(z.string().max(316), z.string().max(63));
+const sizeOf = (map: object) => Object.keys(map).length;
+
+export const LabelMap = labelRecord
+  .refine((map) => sizeOf(map) <= maxLabels, { message: `at most ${maxLabels} labels` })
+  .meta({ maxProperties: maxLabels });
+
+export const NonEmptyLabelMap = labelRecord
+  .refine((map) => sizeOf(map) >= 1 && sizeOf(map) <= maxLabels, { message: `between 1 and ${maxLabels} labels` })
+  .meta({ minProperties: 1, maxProperties: maxLabels });
 
 /** The part of `metadata` that our code reads; unknown fields pass through unread. */
 export const ObjectMeta = z.object({
