@@ -15,7 +15,8 @@ const fieldsByKind = customResourceDefinitions().map(({ spec }) => ({
 describe.each(fieldsByKind)("$kind", ({ fields }) => {
   it("describes every field in a sentence", () => {
     expect(fields.length).toBeGreaterThan(20);
-    const undescribed = fields.filter(({ schema }) => !/^.{3,}\.$/.test(String(schema["description"])));
+    const ours = fields.filter(({ path }) => path !== "metadata");
+    const undescribed = ours.filter(({ schema }) => !/^.{3,}\.$/.test(String(schema["description"])));
     expect(undescribed.map(({ path }) => path)).toEqual([]);
   });
 

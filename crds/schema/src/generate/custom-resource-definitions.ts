@@ -140,7 +140,8 @@ function rootSchema(schema: z.ZodType, kind: string, description: string): Schem
     properties: {
       apiVersion: { type: "string", description: `${apiVersion}.` },
       kind: { type: "string", description: `${kind}.` },
-      metadata: { type: "object", description: "Name, namespace, labels and annotations." },
+      // Not even a description: the API server lets nobody say anything about metadata.
+      metadata: { type: "object" },
       spec: { description: "What is wanted.", ...properties["spec"] },
       status: { description: "What the operator found. Only the operator writes it.", ...status },
     },
