@@ -21,7 +21,7 @@ export async function applyManifests(transport: Transport, folder: string): Prom
 }
 
 /** Server-side apply, as raw JSON: typed clients drop the schema's x-kubernetes fields. */
-export async function applyCrd(transport: Transport, crd: RawObject): Promise<void> {
+async function applyCrd(transport: Transport, crd: RawObject): Promise<void> {
   const path = `${crdPath}/${crd.metadata.name}`;
   await transport.call({
     method: "PATCH",

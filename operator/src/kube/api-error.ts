@@ -44,10 +44,6 @@ export function isExpired(error: unknown): boolean {
   return error instanceof ApiError && (error.status === 410 || error.reason === "Expired" || error.reason === "Gone");
 }
 
-export function isInvalid(error: unknown): boolean {
-  return error instanceof ApiError && error.status === 422;
-}
-
 /** The namespace is being deleted: nothing can be created in it any more. */
 export function isNamespaceTerminating(error: unknown): boolean {
   return error instanceof ApiError && error.status === 403 && error.message.includes("being terminated");

@@ -36,7 +36,7 @@ export interface Resource<T> {
 
 export type CallOptions = Pick<ApiCall, "deadlineMs" | "signal">;
 
-export interface DeleteOptions {
+interface DeleteOptions {
   readonly uid: string;
   readonly gracePeriodSeconds?: number;
 }

@@ -7,19 +7,11 @@ export type Change =
   | { readonly kind: "Deleted"; readonly object: RawObject };
 
 /** Values under which an object is found again, such as its endpoint's key or its node's name. */
-export type Indexer = (object: RawObject) => readonly string[];
+type Indexer = (object: RawObject) => readonly string[];
 export type Indexers = Readonly<Record<string, Indexer>>;
 
-/** The read side: what the API server last said, raw. Objects in it are shared, so nobody changes them. */
-export interface StoreReader {
-  get(key: string): RawObject | undefined;
-  list(): readonly RawObject[];
-  /** Objects for which the indexer of that name gave `value`. @throws when there is no such indexer. */
-  byIndex(name: string, value: string): readonly RawObject[];
-}
-
-/** A reflector's mirror of one kind. */
-export class Store implements StoreReader {
+/** A reflector's mirror of one kind: what the API server last said, raw. Its objects are shared, so nobody changes them. */
+export class Store {
   readonly #objects = new Map<string, RawObject>();
   readonly #indexers: Indexers;
   /** Index name → value → keys. */
@@ -38,6 +30,7 @@ export class Store implements StoreReader {
     return [...this.#objects.values()];
   }
 
+  /** Objects for which the indexer of that name gave `value`. @throws when there is no such indexer. */
   byIndex(name: string, value: string): readonly RawObject[] {
     const index = this.#indexes.get(name);
     if (index === undefined) throw new RangeError(`no indexer ${name}`);

@@ -5,7 +5,7 @@ import type { ClusterAccess } from "./kubeconfig.ts";
 import type { KubeMetrics } from "./metrics.ts";
 import { errorCodeOf, retryAfterMsOf, retryWaitMs, type Failure } from "./retry.ts";
 
-export type ApiMethod = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+type ApiMethod = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
 export interface ApiCall {
   readonly method: ApiMethod;
