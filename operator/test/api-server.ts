@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { generateKeyPairSync, randomUUID } from "node:crypto";
-import { existsSync, openSync } from "node:fs";
+import { closeSync, existsSync, openSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
 import { homedir, tmpdir } from "node:os";
@@ -149,12 +149,24 @@ async function writeKubeconfig(layout: Layout): Promise<string> {
   return path;
 }
 
+/**
+ * Runs a server until SIGTERM or until its standard input ends, which happens also when this process is killed: a test
+ * runner kills its workers without a word, and no exit handler runs then.
+ */
+const untilOrphaned = `
+exec 3<&0
+"$@" 3<&- & server=$!
+(cat <&3 >/dev/null; kill -KILL $server) & watcher=$!
+trap 'kill -TERM $server' TERM
+wait $server; wait $server
+kill $watcher`;
+
 function launch(folder: string, name: string, flags: readonly string[]): ChildProcess {
   const log = openSync(join(folder, `${name}.log`), "a");
-  const child = spawn(join(binaries, name), [...flags], { stdio: ["ignore", log, log] });
-  const killAtExit = () => child.kill("SIGKILL");
-  process.once("exit", killAtExit);
-  child.once("exit", () => process.removeListener("exit", killAtExit));
+  const child = spawn("sh", ["-c", untilOrphaned, name, join(binaries, name), ...flags], {
+    stdio: ["pipe", log, log],
+  });
+  closeSync(log);
   return child;
 }
 
@@ -188,7 +200,7 @@ async function end(child: ChildProcess): Promise<void> {
     });
   });
   child.kill("SIGTERM");
-  const kill = setTimeout(() => child.kill("SIGKILL"), stopGraceMs);
+  const kill = setTimeout(() => child.stdin?.end(), stopGraceMs);
   await ended;
   clearTimeout(kill);
 }
