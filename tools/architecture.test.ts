@@ -31,7 +31,7 @@ const layers: Readonly<Record<string, Layer>> = {
   [operator("plan")]: { may: [operator("build")], vendors: ["@wa/schema", "type:@kubernetes/client-node"], pure: true },
   [operator("world")]: {
     may: [operator("plan"), operator("kube"), `type:${operator("hub")}`],
-    vendors: ["@wa/schema"],
+    vendors: ["@wa/schema", "zod"],
   },
   [operator("act")]: {
     may: [operator("plan"), operator("build"), operator("kube"), operator("observe")],
@@ -46,7 +46,7 @@ const layers: Readonly<Record<string, Layer>> = {
   [operator("config")]: { may: [], vendors: ["@wa/schema", "zod"] },
   [operator("controllers")]: {
     may: ["plan", "build", "world", "act", "kube", "observe", "hub", "config"].map(operator),
-    vendors: ["@wa/schema", "type:pino"],
+    vendors: ["@wa/schema", "type:pino", "type:prom-client"],
   },
   [pod("session")]: { may: [], vendors: ["@wa/schema"], pure: true },
   [ports]: { may: [pod("session"), pod("observe")], vendors: ["@wa/schema", "type:undici", "type:pino"] },

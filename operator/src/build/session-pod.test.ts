@@ -38,7 +38,7 @@ it.each([
 
 describe("template hash", () => {
   const hashOf = (given: SessionPodInput) =>
-    buildSessionPod(given).metadata.annotations?.["whatsapp-operator.io/template-hash"];
+    buildSessionPod(given).metadata.annotations["whatsapp-operator.io/template-hash"];
 
   it("does not see the hub's CA or the nonce", () => {
     const other = input({ nonce: "nonce-2", settings: { ...settings, hubCaPem: "another" } });
@@ -61,13 +61,13 @@ it("a template cannot overrule our labels or the nonce", () => {
     annotations: { "whatsapp-operator.io/nonce": "guessed" },
   });
   const { labels, annotations } = buildSessionPod(input({ template: rogue })).metadata;
-  expect(labels?.["whatsapp-operator.io/endpoint"]).toBe("eu-fr-aabbccdd");
-  expect(annotations?.["whatsapp-operator.io/nonce"]).toBe("nonce-1");
+  expect(labels["whatsapp-operator.io/endpoint"]).toBe("eu-fr-aabbccdd");
+  expect(annotations["whatsapp-operator.io/nonce"]).toBe("nonce-1");
 });
 
 it("credentials follow the member, the address stays the endpoint's", () => {
   const without = proxied({ member: PoolMember.parse(proxyMember()) });
-  expect(buildSessionPod(without).spec?.volumes?.map(({ name }) => name)).not.toContain("proxy");
+  expect(buildSessionPod(without).spec.volumes?.map(({ name }) => name)).not.toContain("proxy");
 });
 
 it.each([

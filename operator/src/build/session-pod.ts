@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type {
   V1Container,
   V1EnvVar,
-  V1Pod,
+  V1OwnerReference,
   V1PodSpec,
   V1Toleration,
   V1Volume,
@@ -48,7 +48,18 @@ export interface SessionPodInput {
   readonly nonce: string;
 }
 
-export type SessionPod = V1Pod & { readonly metadata: { readonly name: string; readonly namespace: string } };
+export type SessionPod = {
+  readonly apiVersion: "v1";
+  readonly kind: "Pod";
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace: string;
+    readonly labels: Readonly<Record<string, string>>;
+    readonly annotations: Readonly<Record<string, string>>;
+    readonly ownerReferences: readonly V1OwnerReference[];
+  };
+  readonly spec: V1PodSpec;
+};
 
 /** The pod that runs an endpoint's sessions: pinned to its node or given its proxy, and without any right on the API server. */
 export function buildSessionPod(input: SessionPodInput): SessionPod {

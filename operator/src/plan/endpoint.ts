@@ -1,17 +1,20 @@
 import { isDeepStrictEqual } from "node:util";
 import type { EgressEndpoint, EndpointStatus, PodRecord, WhatsAppDevice } from "@wa/schema";
-import { targetOf, type DesiredPod, type Plan, type PlannedAssignment } from "./action.ts";
+import { targetOf, type Action, type DesiredPod, type Plan, type PlannedAssignment } from "./action.ts";
 import { capacityOf, tenantsOf } from "./capacity.ts";
 import { planPods } from "./pods.ts";
 import { sessionSpecOf } from "./session-spec.ts";
 import { setConditions, timestamp, type Wanted } from "./set-conditions.ts";
 import { departureOf, poolOf, standingOf, type Standing } from "./standing.ts";
+import { takeoverAfterMs } from "./takeover.ts";
 import { wishOf, type Wish } from "./wish.ts";
-import { keyOf, type Now, type PodLink, type World } from "./world.ts";
+import { keyOf, ownerOf, type Now, type PodLink, type World } from "./world.ts";
 
 export interface EndpointPlan extends Plan<EndpointStatus> {
   /** The whole wish for every session pod of the endpoint, those that have to let go included. */
   readonly desired: readonly DesiredPod[];
+  /** UIDs of pods that are history: neither recorded, nor linked, nor anybody's owner. */
+  readonly forgotten: readonly string[];
   /** Keys of session pods that no device needs: the shell remembers since when. */
   readonly empty: readonly string[];
 }
@@ -20,37 +23,37 @@ export interface EndpointPlan extends Plan<EndpointStatus> {
 export function planEndpoint(endpoint: EgressEndpoint, world: World, now: Now, newNonce: () => string): EndpointPlan {
   const standing = standingOf(endpoint, world);
   const links = linksOf(endpoint, world);
-  const desired = links
-    .map(({ uid }) => uid)
-    .concat(recordedUids(endpoint))
-    .filter(isFirst)
-    .map((uid) => desiredOf(uid, endpoint, world, now));
-  if (endpoint.metadata.deletionTimestamp !== undefined) return { actions: [], status: undefined, desired, empty: [] };
-  if (isLeftOver(endpoint, standing, world))
-    return {
-      actions: [{ kind: "DeleteEndpoint", target: targetOf("EgressEndpoint", endpoint.metadata) }],
-      status: undefined,
-      desired,
-      empty: [],
-    };
-  const pods = planPods(endpoint, world, now, newNonce);
-  const status = statusOf(endpoint, { standing, links, world, now, pods: pods.records });
-  return {
-    actions: pods.actions,
-    status,
-    desired,
-    empty: pods.empty,
-    ...(pods.recheckAfterMs === undefined ? {} : { recheckAfterMs: pods.recheckAfterMs }),
+  const uids = new Set([...links.map(({ uid }) => uid), ...recordedUids(endpoint)]);
+  const talk = {
+    desired: [...uids].map((uid) => desiredOf(uid, endpoint, world, now)),
+    forgotten: links.filter((link) => isHistory(link, endpoint, world, now)).map(({ uid }) => uid),
   };
+  if (endpoint.metadata.deletionTimestamp !== undefined) return { actions: [], status: undefined, empty: [], ...talk };
+  if (isLeftOver(endpoint, standing, world))
+    return { actions: [deletionOf(endpoint)], status: undefined, empty: [], ...talk };
+  const { records, ...pods } = planPods(endpoint, world, now, newNonce);
+  return { ...pods, status: statusOf(endpoint, { standing, links, world, now, pods: records }), ...talk };
 }
 
-const isFirst = (uid: string, index: number, all: readonly string[]): boolean => all.indexOf(uid) === index;
+const deletionOf = ({ metadata }: EgressEndpoint): Action => ({
+  kind: "DeleteEndpoint",
+  target: targetOf("EgressEndpoint", metadata),
+});
 
 const recordedUids = ({ status }: EgressEndpoint): string[] => status.pods.flatMap(({ uid }) => uid ?? []);
 
 function linksOf({ metadata }: EgressEndpoint, world: World): PodLink[] {
   return [...world.links.values()].filter(
     (link) => link.namespace === metadata.namespace && link.endpoint === metadata.name,
+  );
+}
+
+/** Long silent, without a record, and nobody's owner: nothing more will be asked of it. */
+function isHistory(link: PodLink, endpoint: EgressEndpoint, world: World, now: Now): boolean {
+  const isQuiet = !link.isConnected && now.monotonicMs - link.lastHeardMs > 2 * takeoverAfterMs;
+  const guests = world.devicesOfEndpoint.get(keyOf(endpoint.metadata)) ?? [];
+  return (
+    isQuiet && !recordedUids(endpoint).includes(link.uid) && !guests.some((device) => ownerOf(device) === link.uid)
   );
 }
 

@@ -97,6 +97,8 @@ export const wishKey = (podUid: string, deviceUid: string): string => `${podUid}
 /** The pool that a device names. */
 export const poolKeyOf = (device: WhatsAppDevice): string => `${device.metadata.namespace}/${device.spec.egress.pool}`;
 
+export const standsOnNode = ({ spec }: EgressEndpoint, node: string): boolean => spec.node?.name === node;
+
 /** UID of the pod that the device's epoch was given to; empty: none. */
 export const ownerOf = (device: WhatsAppDevice): string => device.status.assignment?.podUID ?? "";
 

@@ -1,0 +1,131 @@
+import { randomUUID } from "node:crypto";
+import { currentDataKey, storeKey, type Assignment, type EgressEndpoint, type EndpointStatus } from "@wa/schema";
+import { perform, type Outcome } from "../act/perform.ts";
+import { writeStatus } from "../act/status.ts";
+import type { Links } from "../hub/links.ts";
+import { isNotFound } from "../kube/api-error.ts";
+import type { Reconciled } from "../kube/workers.ts";
+import { sooner, type Action, type DesiredPod, type PlannedAssignment } from "../plan/action.ts";
+import { planEndpoint } from "../plan/endpoint.ts";
+import { keyOf, type World } from "../plan/world.ts";
+import { mustLead, type Context } from "./context.ts";
+
+export interface EndpointContext extends Context {
+  readonly links: Pick<Links, "setDesired" | "forget">;
+  /** Prefix of every key in the store. */
+  readonly installation: string;
+  readonly masterKey: () => Uint8Array;
+}
+
+/** How soon a refused or foreign pod is looked at again. */
+const troubleRecheckMs = 15_000;
+
+/** One visit to one endpoint: the wishes for its pods first, because they need nobody, then the pods. */
+export async function reconcileEndpoint(key: string, context: EndpointContext): Promise<Reconciled> {
+  await lookAtForeigners(key, context);
+  const world = context.view.snapshot();
+  const endpoint = world.endpoints.get(key);
+  if (endpoint === undefined) return releaseAll(key, world, context);
+  const plan = planEndpoint(endpoint, world, context.clock(), randomUUID);
+  mustLead(context);
+  for (const desired of plan.desired) wish(desired, context);
+  forget(plan.forgotten, context);
+  noteEmpty(endpoint, plan.empty, context);
+  const troubled = await performAll(plan.actions, endpoint, context);
+  if (plan.status !== undefined) await write(endpoint, plan.status, context);
+  const requeueAfterMs = sooner(plan.recheckAfterMs, troubled ? troubleRecheckMs : undefined);
+  return requeueAfterMs === undefined ? {} : { requeueAfterMs };
+}
+
+/** The endpoint's object is gone for good or is being made again; what its pods run, they have to let go of. */
+function releaseAll(key: string, world: World, { links }: EndpointContext): Reconciled {
+  for (const { uid, namespace, endpoint } of world.links.values())
+    if (keyOf({ namespace, name: endpoint }) === key) links.setDesired(uid, { egressIPEndpoints: [], assignments: [] });
+  return {};
+}
+
+function wish(desired: DesiredPod, { links, view, clock, ...keys }: EndpointContext): void {
+  const assignments = desired.assignments.map((assignment) => withKeys(assignment, keys));
+  links.setDesired(desired.podUid, { egressIPEndpoints: desired.egressIPEndpoints, assignments });
+  const uids = assignments.map(({ device }) => device.uid);
+  view.memory.wished(desired.podUid, uids, clock().monotonicMs);
+}
+
+/** Only this device's keys ever leave the operator. */
+function withKeys(
+  assignment: PlannedAssignment,
+  { installation, masterKey }: Pick<EndpointContext, "installation" | "masterKey">,
+): Assignment {
+  const { namespace, name } = assignment.device;
+  return { ...assignment, dataKeys: [currentDataKey(masterKey(), storeKey(installation, namespace, name))] };
+}
+
+function forget(podUids: readonly string[], { links, view }: EndpointContext): void {
+  for (const uid of podUids) {
+    links.forget(uid);
+    view.memory.forgetPod(uid);
+  }
+}
+
+function noteEmpty({ metadata, status }: EgressEndpoint, empty: readonly string[], { view, clock }: Context): void {
+  const { namespace } = metadata;
+  const all = status.pods.map(({ name }) => keyOf({ namespace, name }));
+  view.memory.noteEmpty(all, empty, clock().monotonicMs);
+}
+
+/** True when a pod cannot be made now. */
+async function performAll(actions: readonly Action[], endpoint: EgressEndpoint, context: Context): Promise<boolean> {
+  let isTroubled = false;
+  for (const action of actions) {
+    const outcome = await perform(action, context.actor);
+    if (action.kind === "CreatePod")
+      isTroubled = notePod(keyOf(action.pod.metadata), outcome, endpoint, context) || isTroubled;
+    else if (outcome.kind === "PodEnded") context.view.memory.podEnded(outcome.key, context.clock().monotonicMs);
+  }
+  return isTroubled;
+}
+
+/** Remembers what the API server said about a pod to create, and wakes its devices when that is news to them. */
+function notePod(podKey: string, outcome: Outcome, endpoint: EgressEndpoint, context: Context): boolean {
+  const { memory } = context.view;
+  const before = memory.podRefusals.get(podKey);
+  if (outcome.kind === "PodRefused") memory.podRefusals.set(podKey, outcome.message);
+  else memory.podRefusals.delete(podKey);
+  if (outcome.kind === "PodNameTaken" && outcome.pod !== undefined) memory.noteForeign(outcome.pod);
+  const isNews = before !== memory.podRefusals.get(podKey) || outcome.kind === "PodNameTaken";
+  context.view.touch();
+  if (isNews) wakeDevices(endpoint, context.view.snapshot(), context);
+  return outcome.kind !== "PodCreated";
+}
+
+function wakeDevices(endpoint: EgressEndpoint, world: World, { queues }: Context): void {
+  for (const { metadata } of world.devicesOfEndpoint.get(keyOf(endpoint.metadata)) ?? [])
+    queues.devices.add(keyOf(metadata));
+}
+
+/** Foreign pods carry none of our labels, so no mirror says when they go: ask. */
+async function lookAtForeigners(key: string, context: Context): Promise<void> {
+  const { view, actor } = context;
+  const endpoint = view.snapshot().endpoints.get(key);
+  for (const { name } of endpoint?.status.pods ?? []) {
+    const known = view.memory.foreignPods.get(keyOf({ namespace: endpoint?.metadata.namespace ?? "", name }));
+    if (known === undefined) continue;
+    const found = await actor.pods.get(known);
+    if (found?.uid === known.uid) context.queues.endpoints.addAfter(key, troubleRecheckMs);
+    else view.memory.foreignPods.delete(keyOf(known));
+    view.touch();
+  }
+}
+
+async function write(endpoint: EgressEndpoint, next: EndpointStatus, { view, actor }: Context): Promise<void> {
+  const noting = {
+    patchStatus: async (...args: Parameters<typeof actor.endpoints.patchStatus>) => {
+      const written = await actor.endpoints.patchStatus(...args);
+      view.wroteEndpoint(written);
+      return written;
+    },
+  };
+  await writeStatus(noting, endpoint, next).catch((error: unknown) => {
+    if (!isNotFound(error)) throw error;
+  });
+}

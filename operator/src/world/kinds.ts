@@ -1,0 +1,113 @@
+import { annotations, EgressEndpoint, EgressPool, group, kinds, ObjectMeta, version, WhatsAppDevice } from "@wa/schema";
+import { z } from "zod";
+import { defineKind, type Kind } from "../kube/kind.ts";
+import type { NodeFacts, PodFacts } from "../plan/world.ts";
+
+const ours = <T>(names: { readonly kind: string; readonly plural: string }, schema: z.ZodType<T>): Kind<T> =>
+  defineKind({ group, version, kind: names.kind, plural: names.plural, isNamespaced: true, schema });
+
+export const deviceKind = ours(kinds.device, WhatsAppDevice);
+export const poolKind = ours(kinds.pool, EgressPool);
+export const endpointKind = ours(kinds.endpoint, EgressEndpoint);
+
+const core = { group: "", version: "v1" } as const;
+
+const Waiting = z.object({ waiting: z.object({ reason: z.string().default("") }).optional() });
+const Pod = z.object({
+  metadata: ObjectMeta,
+  spec: z.object({ nodeName: z.string().default("") }).prefault({}),
+  status: z
+    .object({
+      phase: z.enum(["Pending", "Running", "Succeeded", "Failed", "Unknown"]).catch("Unknown"),
+      conditions: z
+        .array(
+          z.object({
+            type: z.string(),
+            status: z.string(),
+            reason: z.string().default(""),
+            message: z.string().default(""),
+          }),
+        )
+        .default([]),
+      containerStatuses: z.array(z.object({ state: Waiting.prefault({}) })).default([]),
+    })
+    .prefault({ phase: "Pending" }),
+});
+
+export const podKind: Kind<PodFacts> = defineKind({
+  ...core,
+  kind: "Pod",
+  plural: "pods",
+  isNamespaced: true,
+  schema: Pod.transform(({ metadata, spec, status }): PodFacts => ({
+    namespace: metadata.namespace,
+    name: metadata.name,
+    uid: metadata.uid,
+    nonce: metadata.annotations[annotations.nonce] ?? "",
+    phase: status.phase,
+    isTerminating: metadata.deletionTimestamp !== undefined,
+    nodeName: spec.nodeName,
+    problem: problemOf(status),
+  })),
+});
+
+/** Reasons that come and go with a container's start are no problem; the two of a failing pull take turns. */
+const harmless: ReadonlySet<string> = new Set(["", "ContainerCreating", "PodInitializing"]);
+
+function problemOf({ conditions, containerStatuses }: z.infer<typeof Pod>["status"]): string {
+  const unscheduled = conditions.find(({ type, status }) => type === "PodScheduled" && status === "False");
+  if (unscheduled !== undefined) return `${unscheduled.reason}: ${unscheduled.message}`.slice(0, 400);
+  const waiting = containerStatuses
+    .map(({ state }) => state.waiting?.reason ?? "")
+    .find((reason) => !harmless.has(reason));
+  return waiting === "ErrImagePull" ? "ImagePullBackOff" : (waiting ?? "");
+}
+
+export const nodeKind: Kind<NodeFacts> = defineKind({
+  ...core,
+  kind: "Node",
+  plural: "nodes",
+  isNamespaced: false,
+  schema: z
+    .object({ metadata: ObjectMeta })
+    .transform(({ metadata }): NodeFacts => ({ name: metadata.name, uid: metadata.uid, labels: metadata.labels })),
+});
+
+/** What is on its way out. */
+const Going = z.object({ metadata: ObjectMeta }).transform(({ metadata }) => ({
+  name: metadata.name,
+  isTerminating: metadata.deletionTimestamp !== undefined,
+}));
+export type Going = z.infer<typeof Going>;
+
+export const namespaceKind: Kind<Going> = defineKind({
+  ...core,
+  kind: "Namespace",
+  plural: "namespaces",
+  isNamespaced: false,
+  schema: Going,
+});
+
+export const crdKind: Kind<Going> = defineKind({
+  group: "apiextensions.k8s.io",
+  version: "v1",
+  kind: "CustomResourceDefinition",
+  plural: "customresourcedefinitions",
+  isNamespaced: false,
+  schema: Going,
+});
+
+/** For mirrors: one object that does not fit its schema must not hide all others. `onMisfit` is called once for each version. */
+export function tolerant<T>(kind: Kind<T>, onMisfit: (error: unknown) => void): Kind<T | undefined> {
+  return {
+    ...kind,
+    parse: (raw) => {
+      try {
+        return kind.parse(raw);
+      } catch (error) {
+        onMisfit(error);
+        return undefined;
+      }
+    },
+  };
+}
