@@ -1,0 +1,33 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { EgressError } from "../sessions/ports.ts";
+
+export interface ProxyCredentials {
+  readonly username: string;
+  readonly password: string;
+}
+
+/** Asked at every connection, so that a rotated Secret counts from the next one on. Undefined: the proxy takes none. */
+export type ReadCredentials = () => Promise<ProxyCredentials | undefined>;
+
+/**
+ * Reads a mounted Secret. Throws EgressError with code `ProxySecretMissing` (nothing is mounted: the mount is optional) or
+ * `ProxySecretKeyMissing`. A line's end at the end belongs to the file, not to the password.
+ */
+export function mountedCredentials(
+  folder: string,
+  { usernameKey, passwordKey }: { readonly usernameKey: string; readonly passwordKey: string },
+): ReadCredentials {
+  return async () => ({ username: await readKey(folder, usernameKey), password: await readKey(folder, passwordKey) });
+}
+
+async function readKey(folder: string, key: string): Promise<string> {
+  try {
+    return (await readFile(join(folder, key), "utf8")).replace(/\r?\n$/, "");
+  } catch {
+    const keys = await readdir(folder).catch(() => []);
+    // Kubernetes leaves an empty folder where an optional Secret is absent.
+    if (keys.length === 0) throw new EgressError("proxy", "ProxySecretMissing", "the proxy's Secret does not exist");
+    throw new EgressError("proxy", "ProxySecretKeyMissing", `the proxy's Secret has no key ${key}`);
+  }
+}
