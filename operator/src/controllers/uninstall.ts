@@ -1,0 +1,60 @@
+import { finalizers, labels, labelValues } from "@wa/schema";
+import type { Logger } from "pino";
+import { setFinalizers } from "../act/objects.ts";
+import { isNotFound } from "../kube/api-error.ts";
+import { resource, type Resource } from "../kube/resource.ts";
+import type { Transport } from "../kube/transport.ts";
+import { deviceKind, endpointKind, podKind, poolKind } from "../world/kinds.ts";
+
+/**
+ * What the chart's pre-delete hook does, once the operator is gone: our finalizers, session pods and endpoints go, so that nothing
+ * hangs. Nothing is unlinked at WhatsApp, and no credential, device or pool is touched.
+ */
+export async function uninstall(transport: Transport, logger: Logger): Promise<void> {
+  const ours: readonly string[] = Object.values(finalizers);
+  await release(resource(transport, deviceKind), ours, logger);
+  await release(resource(transport, poolKind), ours, logger);
+  const pods = resource(transport, podKind);
+  const labelSelector = `${labels.component}=${labelValues.sessionPod}`;
+  for (const pod of await listOrNone(pods, labelSelector)) {
+    // A label alone does not make a pod ours.
+    if (pod.nonce === "") continue;
+    logger.info({ pod: `${pod.namespace}/${pod.name}` }, "deleting session pod");
+    await pods.delete(pod, { uid: pod.uid });
+  }
+  const endpoints = resource(transport, endpointKind);
+  for (const { metadata } of await listOrNone(endpoints)) {
+    logger.info({ endpoint: `${metadata.namespace}/${metadata.name}` }, "deleting endpoint");
+    await endpoints.delete(metadata, { uid: metadata.uid });
+  }
+}
+
+interface Held {
+  readonly metadata: {
+    readonly namespace: string;
+    readonly name: string;
+    readonly resourceVersion: string;
+    readonly finalizers: readonly string[];
+  };
+}
+
+async function release<T extends Held>(kind: Resource<T>, ours: readonly string[], logger: Logger): Promise<void> {
+  for (const { metadata } of await listOrNone(kind)) {
+    const others = metadata.finalizers.filter((finalizer) => !ours.includes(finalizer));
+    if (others.length === metadata.finalizers.length) continue;
+    logger.info({ kind: kind.kind.kind, name: `${metadata.namespace}/${metadata.name}` }, "removing finalizer");
+    await setFinalizers(kind, metadata, others).catch((error: unknown) => {
+      if (!isNotFound(error)) throw error;
+    });
+  }
+}
+
+/** The CRDs may be gone already. */
+async function listOrNone<T>(kind: Resource<T>, labelSelector?: string): Promise<readonly T[]> {
+  try {
+    return await kind.list(labelSelector === undefined ? {} : { labelSelector });
+  } catch (error) {
+    if (isNotFound(error)) return [];
+    throw error;
+  }
+}
