@@ -57,7 +57,11 @@ export interface Commit {
   readonly deletes?: readonly ValueKey[];
   readonly inbox?: readonly InboxMessage[];
   /** Outbox rows whose fate is known now. */
-  readonly outbox?: readonly { readonly messageId: string; readonly state: "Sent" | "Failed"; readonly error?: string }[];
+  readonly outbox?: readonly {
+    readonly messageId: string;
+    readonly state: "Sent" | "Failed";
+    readonly error?: string;
+  }[];
 }
 
 /** Ownership of one device in the store. Every method throws StoreUnavailableError while the database cannot be reached. */
@@ -113,7 +117,9 @@ export class StoreRefusedError extends Error {
 export interface Store extends AsyncDisposable {
   claim(request: ClaimRequest): Promise<ClaimResult>;
   /** Messages to send, oldest first, of all devices given: polled once a second for the whole pod. */
-  pendingOutbox(devices: readonly Pick<Claim, "device" | "epoch">[]): Promise<ReadonlyMap<DeviceKey, readonly OutboxMessage[]>>;
+  pendingOutbox(
+    devices: readonly Pick<Claim, "device" | "epoch">[],
+  ): Promise<ReadonlyMap<DeviceKey, readonly OutboxMessage[]>>;
   /** Whether the database answers now; for readiness and for the entitlement of a pod whose link is down. */
   ping(): Promise<void>;
 }
@@ -136,7 +142,10 @@ export class EgressError extends Error {
 
 /** One way out for every byte of a pod. All paths of the client library go through `connect`. */
 export interface Dialer {
-  connect(target: { readonly host: string; readonly port: number; readonly tls: boolean }, options?: { readonly timeoutMs?: number }): Promise<Duplex>;
+  connect(
+    target: { readonly host: string; readonly port: number; readonly tls: boolean },
+    options?: { readonly timeoutMs?: number },
+  ): Promise<Duplex>;
   /** Agents that report each stream they open, so that a session can cork and terminate its own. */
   webSocketAgent(onStream: (stream: Duplex) => void): Agent | HttpsAgent;
   readonly fetchAgent: HttpsAgent;

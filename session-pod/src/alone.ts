@@ -1,0 +1,217 @@
+import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { alone, currentDataKey, deriveCanaryKey, storeKey, type Assignment, type SessionReport } from "@wa/schema";
+import qrcode from "qrcode";
+import { aloneUsage, ConfigError, parseAloneConfig, type AloneConfig } from "./config/alone-config.ts";
+import { masterKeyIn } from "./config/master-key-file.ts";
+import { parseSendLine } from "./config/send-line.ts";
+import { createDialer } from "./egress/create-dialer.ts";
+import { serveObservation } from "./observe/http.ts";
+import { createLog } from "./observe/log.ts";
+import { PodMetrics } from "./observe/metrics.ts";
+import { attributeFaults } from "./sessions/faults.ts";
+import type { DeviceKey, Dialer } from "./sessions/ports.ts";
+import { Sessions } from "./sessions/sessions.ts";
+import { createDatabase } from "./store/database.ts";
+import { enqueueText } from "./store/enqueue.ts";
+import { openStore } from "./store/open-store.ts";
+import { createSealer } from "./store/seal.ts";
+import { whatsAppLibrary } from "./whatsapp/library.ts";
+
+const faultExitCode = 70;
+const stopWithinMs = 25_000;
+const grantValidMs = 60_000;
+/** Nothing more happens to a session in one of these without a person. */
+const endStates = new Set<SessionReport["state"]>(["LogoutDone", "Released"]);
+
+interface Identity {
+  readonly key: DeviceKey;
+  readonly assignment: Pick<Assignment, "device" | "dataKeys">;
+  readonly canaryKeyBase64: string;
+}
+
+async function run(config: AloneConfig): Promise<void> {
+  const log = createLog(config.logLevel);
+  const identity = identityOf(config);
+  const metrics = new PodMetrics(() => countByState(sessions.reports()));
+  await using store = await openStore({
+    url: config.storeUrl,
+    canaryKeyBase64: identity.canaryKeyBase64,
+    installation: alone.installation,
+    onTrouble: (trouble) => {
+      metrics.storeTrouble.inc({ operation: trouble.operation });
+      log.warn(trouble, "store trouble");
+    },
+  });
+  const dialer = dialerFor(config);
+  const sessions = new Sessions({
+    store,
+    dialer,
+    library: whatsAppLibrary(config.rootKeyHex),
+    metrics,
+    log,
+    url: config.url,
+    isProxied: config.egress.kind === "proxy",
+    owner: randomUUID(),
+    keyOf: () => identity.key,
+    clientVersion: config.clientVersion,
+    needsLink: false,
+  });
+  attributeFaults((error) => {
+    log.fatal({ fault: error instanceof Error ? error.message : "unknown" }, "unattributed fault");
+    process.exit(faultExitCode);
+  });
+  await using _served = await serve(config, sessions, metrics);
+  const outbox = createDatabase(config.storeUrl);
+  readSendLines(async (message) => {
+    const sealer = createSealer(identity.key, identity.assignment.dataKeys);
+    const messageId = await enqueueText(outbox, { device: identity.key, sealer }, message);
+    log.info({ messageId }, "message enqueued");
+  });
+  const stop = async (): Promise<void> => {
+    setTimeout(() => process.exit(faultExitCode), stopWithinMs).unref();
+    await sessions.stop();
+  };
+  for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, () => void stop());
+  await untilEnd(config, identity, sessions);
+  await stop();
+  await dialer.close();
+  await outbox.db.destroy();
+  metrics.close();
+}
+
+/** Runs the session until nothing more can happen to it. */
+async function untilEnd(config: AloneConfig, identity: Identity, sessions: Sessions): Promise<void> {
+  const ended = Promise.withResolvers<void>();
+  const tell = teller(config.qr);
+  let epoch = 1;
+  let hasClaimed = false;
+  const assign = (): void => sessions.setAssignments([assignmentOf(config, { ...identity.assignment, epoch })]);
+  sessions.onReport((report) => {
+    if (report.state === "ClaimRefused" && !hasClaimed) {
+      // The first claim goes above whatever ran before; a later refusal means that somebody took over.
+      epoch = (report.storedEpoch ?? epoch) + 1;
+      queueMicrotask(assign);
+      return;
+    }
+    hasClaimed ||= report.state !== "Claiming";
+    tell(report);
+    if (endStates.has(report.state)) ended.resolve();
+  });
+  // Nobody else starts sessions here, so every start is granted at once.
+  sessions.onGrantQueue((queue) => {
+    for (const { device, bucket } of queue)
+      sessions.grant({ device, bucket, nonce: "", startInMs: 0, validForMs: grantValidMs });
+  });
+  assign();
+  await ended.promise;
+}
+
+function identityOf(config: AloneConfig): Identity {
+  const masterKey = masterKeyIn(config.keyFile);
+  const key = storeKey(alone.installation, alone.namespace, config.device);
+  return {
+    key,
+    assignment: {
+      device: { namespace: alone.namespace, name: config.device, uid: config.device },
+      dataKeys: [currentDataKey(masterKey, key)],
+    },
+    canaryKeyBase64: deriveCanaryKey(masterKey),
+  };
+}
+
+const dialerFor = ({ egress, proxyCredentials, caFile }: AloneConfig): Dialer =>
+  createDialer({
+    egress,
+    readCredentials: async () => proxyCredentials,
+    ...(caFile !== undefined && { caPem: readFileSync(caFile, "utf8") }),
+  });
+
+async function serve(
+  { port }: AloneConfig,
+  sessions: Sessions,
+  metrics: PodMetrics,
+): Promise<AsyncDisposable | undefined> {
+  if (port === undefined) return undefined;
+  return await serveObservation({ host: "127.0.0.1", port, metrics, notReady: () => notReady(sessions) });
+}
+
+function assignmentOf(
+  config: AloneConfig,
+  { device, epoch, dataKeys }: Pick<Assignment, "device" | "epoch" | "dataKeys">,
+): Assignment {
+  const method = config.pairingNumber === "" ? "QRCode" : "PairingCode";
+  return {
+    device,
+    epoch,
+    dataKeys,
+    desired: config.isLogout ? "LoggedOut" : "Running",
+    pairRequestedAt: "",
+    spec: {
+      pairing: { method, phoneNumber: config.pairingNumber, windowMs: 160_000 },
+      browser: { os: "Mac OS", name: "Chrome", version: "14.4.1" },
+      clientVersion: "Auto",
+      connectTimeoutMs: 20_000,
+      keepAliveIntervalMs: 30_000,
+      queryTimeoutMs: 60_000,
+      baseDelayMs: 2_000,
+      maxDelayMs: 300_000,
+      unpairedAttempts: 3,
+    },
+  };
+}
+
+/** States as JSON lines on standard output; QR codes as asked for, each once. */
+function teller(qr: AloneConfig["qr"]): (report: SessionReport) => void {
+  let shown = "";
+  return (report) => {
+    process.stdout.write(`${JSON.stringify(report)}\n`);
+    const code = report.qr?.code ?? "";
+    if (code !== "" && code !== shown) showQr(qr, code);
+    shown = code;
+  };
+}
+
+function showQr(how: AloneConfig["qr"], code: string): void {
+  if (how === "raw") process.stdout.write(`${code}\n`);
+  else
+    void qrcode
+      .toString(code, { type: "terminal", small: true })
+      .then((drawing) => process.stderr.write(`${drawing}\nScan it with the phone: Settings, Linked devices.\n`));
+}
+
+function readSendLines(enqueue: (message: { to: string; text: string }) => Promise<void>): void {
+  const lines = createInterface({ input: process.stdin });
+  lines.on("line", (line) => {
+    if (line.trim() === "") return;
+    new Promise<void>((resolve) => resolve(enqueue(parseSendLine(line)))).catch((error: unknown) => {
+      process.stderr.write(`standard input: ${error instanceof Error ? error.message : "not enqueued"}\n`);
+    });
+  });
+  process.once("beforeExit", () => lines.close());
+}
+
+function countByState(reports: readonly SessionReport[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { state } of reports) counts[state] = (counts[state] ?? 0) + 1;
+  return counts;
+}
+
+function notReady(sessions: Sessions): string | undefined {
+  const waiting = sessions.reports().find(({ state }) => state === "StoreUnavailable" || state === "StoreRefused");
+  return waiting?.state;
+}
+
+try {
+  const config = parseAloneConfig(process.argv.slice(2), process.env);
+  if (config === undefined) process.stdout.write(aloneUsage);
+  else {
+    await run(config);
+    process.exit(0);
+  }
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : "failed"}\n`);
+  if (error instanceof ConfigError) process.stderr.write(`\n${aloneUsage}`);
+  process.exit(error instanceof ConfigError ? 2 : 1);
+}

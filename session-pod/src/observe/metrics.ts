@@ -1,0 +1,101 @@
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import type { Cause } from "@wa/schema";
+import { Counter, Gauge, Registry } from "prom-client";
+
+const nanosPerSecond = 1e9;
+const lagQuantiles = [50, 99, 100];
+
+/** Every number that a session pod publishes. One value of this class a process. */
+export class PodMetrics {
+  readonly registry = new Registry();
+  readonly disconnects: Counter<"cause">;
+  readonly qrCodes: Counter;
+  readonly connects: Counter<"bucket">;
+  readonly received: Counter<"redelivery">;
+  readonly sent: Counter<"result">;
+  readonly sessionFaults: Counter;
+  readonly storeTrouble: Counter<"operation">;
+  readonly #lag = monitorEventLoopDelay({ resolution: 20 });
+
+  /** @param countStates how many sessions are in each state, read at each scrape */
+  constructor(countStates: () => Readonly<Record<string, number>>) {
+    const registers = [this.registry];
+    this.disconnects = new Counter({
+      name: "whatsapp_disconnects_total",
+      help: "Ended connections by cause.",
+      labelNames: ["cause"],
+      registers,
+    });
+    this.qrCodes = new Counter({ name: "whatsapp_qr_codes_total", help: "QR codes shown.", registers });
+    this.connects = new Counter({
+      name: "whatsapp_connection_attempts_total",
+      help: "Connection attempts by start budget.",
+      labelNames: ["bucket"],
+      registers,
+    });
+    this.received = new Counter({
+      name: "whatsapp_messages_received_total",
+      help: "Messages stored in the inbox; redelivery=true: those that were there already.",
+      labelNames: ["redelivery"],
+      registers,
+    });
+    this.sent = new Counter({
+      name: "whatsapp_messages_sent_total",
+      help: "Messages of the outbox by the server's answer.",
+      labelNames: ["result"],
+      registers,
+    });
+    this.sessionFaults = new Counter({
+      name: "whatsapp_session_faults_total",
+      help: "Faults of the client library that ended one session.",
+      registers,
+    });
+    this.storeTrouble = new Counter({
+      name: "whatsapp_store_trouble_total",
+      help: "Store operations that had to wait or be tried again.",
+      labelNames: ["operation"],
+      registers,
+    });
+    this.#gauges(countStates);
+    this.#lag.enable();
+  }
+
+  disconnected(cause: Cause): void {
+    this.disconnects.inc({ cause });
+  }
+
+  close(): void {
+    this.#lag.disable();
+  }
+
+  #gauges(countStates: () => Readonly<Record<string, number>>): void {
+    const registers = [this.registry];
+    const sessions: Gauge<"state"> = new Gauge({
+      name: "whatsapp_sessions",
+      help: "Sessions by state.",
+      labelNames: ["state"],
+      registers,
+      collect: () => {
+        sessions.reset();
+        for (const [state, count] of Object.entries(countStates())) sessions.set({ state }, count);
+      },
+    });
+    const lag: Gauge<"percentile"> = new Gauge({
+      name: "whatsapp_event_loop_lag_seconds",
+      help: "Delay of the event loop since the last scrape; a loop that stands for five seconds ends every session.",
+      labelNames: ["percentile"],
+      registers,
+      collect: () => {
+        for (const quantile of lagQuantiles)
+          lag.set({ percentile: String(quantile) }, this.#lag.percentile(quantile) / nanosPerSecond);
+        this.#lag.reset();
+      },
+    });
+    const memory: Gauge = new Gauge({
+      name: "whatsapp_resident_memory_bytes",
+      help: "Resident memory of the process.",
+      registers,
+      collect: () => memory.set(process.memoryUsage.rss()),
+    });
+  }
+}

@@ -1,0 +1,58 @@
+import type { Assignment, DeviceRef, SessionReport, SessionSpec } from "@wa/schema";
+import type { Logger } from "pino";
+import type { PodMetrics } from "../observe/metrics.ts";
+import type { ClientLibrary } from "./client.ts";
+import type { DeviceKey, Dialer, Store } from "./ports.ts";
+
+/** Why the way out cannot be used yet, such as `ProxySecretMissing`. */
+export interface EgressProblem {
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** What all sessions of a process share. */
+export interface Pod {
+  readonly store: Store;
+  readonly dialer: Dialer;
+  readonly library: ClientLibrary;
+  readonly metrics: PodMetrics;
+  readonly log: Logger;
+  /** ws: or wss: URL of WhatsApp's server. */
+  readonly url: string;
+  /** Whether the dialer goes through a proxy. */
+  readonly isProxied: boolean;
+  /** The pod's UID. */
+  readonly owner: string;
+  readonly keyOf: (device: DeviceRef) => DeviceKey;
+}
+
+/** What changes for all sessions while they run. */
+export interface PodSituation {
+  /** For devices whose version is Auto; empty: the client library's own. */
+  clientVersion: string;
+  egressProblem: EgressProblem | undefined;
+  observedIP: string | undefined;
+}
+
+/** What a session tells its pod. */
+export interface SessionListener {
+  readonly onReport: (report: SessionReport) => void;
+  /** The session entered or left the queue for a start. */
+  readonly onQueueChange: () => void;
+}
+
+export interface SessionOptions {
+  readonly pod: Pod;
+  readonly situation: PodSituation;
+  readonly assignment: Assignment;
+  readonly listener: SessionListener;
+}
+
+/** The device's own version, else the installation's, else the client library's. */
+export function announcedVersion(
+  { clientVersion }: SessionSpec,
+  { pod, situation }: Pick<SessionOptions, "pod" | "situation">,
+): string {
+  if (clientVersion !== "Auto") return clientVersion;
+  return situation.clientVersion === "" ? pod.library.defaultVersion : situation.clientVersion;
+}

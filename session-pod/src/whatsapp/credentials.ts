@@ -1,0 +1,44 @@
+import "./quiet.ts";
+import { BufferJSON, initAuthCreds, type AuthenticationCreds } from "@whiskeysockets/baileys";
+import type { Browser, Identity } from "../sessions/client.ts";
+
+/** The library pushes every processed history message; only the last ones keep it from asking again. */
+const rememberedHistoryMessages = 50;
+const format = 1;
+
+export interface Credentials {
+  readonly creds: AuthenticationCreds;
+  readonly browser: Browser;
+}
+
+export const newCredentials = (browser: Browser): Credentials => ({ creds: initAuthCreds(), browser });
+
+/** Linked: the phone's signature is there. The library's own `registered` stays false after a QR code. */
+export const isPaired = ({ creds }: Credentials): boolean => creds.account !== undefined && creds.me !== undefined;
+
+export function encodeCredentials({ creds, browser }: Credentials): Uint8Array {
+  const processedHistoryMessages = creds.processedHistoryMessages.slice(-rememberedHistoryMessages);
+  const stored = { format, browser, creds: { ...creds, processedHistoryMessages } };
+  return Buffer.from(JSON.stringify(stored, BufferJSON.replacer));
+}
+
+/** Throws if the bytes are not what {@link encodeCredentials} made of a linked device; never says what they hold. */
+export function decodeCredentials(stored: Uint8Array): Credentials {
+  const parsed: unknown = JSON.parse(Buffer.from(stored).toString(), BufferJSON.reviver);
+  if (!isStored(parsed)) throw new Error("the stored credentials are of another format or incomplete");
+  return { creds: parsed.creds, browser: parsed.browser };
+}
+
+function isStored(value: unknown): value is Credentials {
+  if (!isRecord(value) || value["format"] !== format || !isRecord(value["browser"])) return false;
+  const { creds } = value;
+  return isRecord(creds) && isRecord(creds["account"]) && isRecord(creds["me"]) && isRecord(creds["noiseKey"]);
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
+
+export function identityOf({ creds }: Credentials): Identity | undefined {
+  if (creds.me === undefined) return undefined;
+  const { id, lid, name } = creds.me;
+  return { jid: id, lid: lid ?? "", pushName: name ?? "", platform: creds.platform ?? "" };
+}

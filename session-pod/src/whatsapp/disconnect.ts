@@ -1,0 +1,51 @@
+import type { ClosedEvent } from "../sessions/client.ts";
+import { EgressError } from "../sessions/ports.ts";
+import type { Disconnect } from "../session/causes.ts";
+
+const longestMessage = 512;
+
+/** Takes the library's last error apart into plain values; a Boom carries a status and data of several shapes. */
+export function closedBy(error: unknown, isProxied: boolean): ClosedEvent {
+  const data = field(error, "data");
+  const attrs = isRecord(data) ? data : {};
+  const expireSeconds = Number(text(attrs, "expire") ?? Number.NaN);
+  return {
+    kind: "closed",
+    disconnect: {
+      statusCode: statusOf(error),
+      message: (error instanceof Error ? error.message : "closed without a reason").slice(0, longestMessage),
+      data: {
+        code: text(attrs, "code"),
+        reason: text(attrs, "reason"),
+        tag: text(attrs, "tag"),
+        type: text(field(data, "attrs"), "type"),
+      },
+      egress: egressOf(data, isProxied),
+      upgradeStatus: upgradeStatusOf(data),
+    },
+    expireMs: Number.isFinite(expireSeconds) ? expireSeconds * 1_000 : undefined,
+    location: text(attrs, "location"),
+  };
+}
+
+function statusOf(error: unknown): number | undefined {
+  const status = field(field(error, "output"), "statusCode");
+  return typeof status === "number" ? status : undefined;
+}
+
+function egressOf(data: unknown, isProxied: boolean): Disconnect["egress"] {
+  return data instanceof EgressError ? { phase: data.phase, code: data.code, isProxied } : undefined;
+}
+
+function upgradeStatusOf(data: unknown): number | undefined {
+  const status = field(data, "upgradeStatus");
+  return typeof status === "number" ? status : undefined;
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
+const field = (value: unknown, name: string): unknown => (isRecord(value) ? value[name] : undefined);
+
+function text(value: unknown, name: string): string | undefined {
+  const found = field(value, name);
+  return typeof found === "string" ? found : undefined;
+}

@@ -1,0 +1,44 @@
+import "./quiet.ts";
+import { DEFAULT_CONNECTION_CONFIG, WA_CERT_DETAILS } from "@whiskeysockets/baileys";
+import type { Browser, ClientDevice, ClientLibrary, ClientSocket, Identity, OpenRequest } from "../sessions/client.ts";
+import { decodeCredentials, identityOf, isPaired, newCredentials, type Credentials } from "./credentials.ts";
+import { WhatsAppSocket } from "./socket.ts";
+
+const rootKeyBytes = 32;
+
+/** @param rootKeyHex key that the server's certificates must descend from, as hex; empty: WhatsApp's own */
+export function whatsAppLibrary(rootKeyHex: string): ClientLibrary {
+  if (rootKeyHex !== "") {
+    if (!/^[0-9a-f]{64}$/i.test(rootKeyHex)) throw new Error(`the root key must be ${rootKeyBytes} bytes as hex`);
+    WA_CERT_DETAILS.PUBLIC_KEY = Buffer.from(rootKeyHex, "hex");
+  }
+  return {
+    defaultVersion: DEFAULT_CONNECTION_CONFIG.version.join("."),
+    create: (browser) => new WhatsAppDeviceCredentials(newCredentials(browser)),
+    restore: (stored) => new WhatsAppDeviceCredentials(decodeCredentials(stored)),
+  };
+}
+
+class WhatsAppDeviceCredentials implements ClientDevice {
+  readonly #credentials: Credentials;
+
+  constructor(credentials: Credentials) {
+    this.#credentials = credentials;
+  }
+
+  get isPaired(): boolean {
+    return isPaired(this.#credentials);
+  }
+
+  get identity(): Identity | undefined {
+    return isPaired(this.#credentials) ? identityOf(this.#credentials) : undefined;
+  }
+
+  get browser(): Browser {
+    return this.#credentials.browser;
+  }
+
+  open(request: OpenRequest): ClientSocket {
+    return new WhatsAppSocket(request, this.#credentials);
+  }
+}

@@ -1,0 +1,77 @@
+import "./quiet.ts";
+import { Agent } from "node:http";
+import type { Agent as HttpsAgent } from "node:https";
+import { proto, type UserFacingSocketConfig, type WAVersion } from "@whiskeysockets/baileys";
+import type { Browser, OpenRequest } from "../sessions/client.ts";
+import type { Dialer } from "../sessions/ports.ts";
+import { quietLogger } from "./quiet.ts";
+import { transactionOpts } from "./signal-repository.ts";
+import type { Streams } from "./streams.ts";
+
+/** A bigger blob of history would block every session of the pod for a quarter of a second. */
+const historyCapBytes = 4 * 1024 * 1024;
+
+export interface Wiring {
+  readonly auth: UserFacingSocketConfig["auth"];
+  readonly makeSignalRepository: NonNullable<UserFacingSocketConfig["makeSignalRepository"]>;
+  readonly browser: Browser;
+  readonly streams: Streams;
+}
+
+/** Every setting of the library that we do not leave to chance. */
+export function socketConfig(request: OpenRequest, wiring: Wiring): UserFacingSocketConfig {
+  const { os, name, version } = wiring.browser;
+  return {
+    auth: wiring.auth,
+    makeSignalRepository: wiring.makeSignalRepository,
+    transactionOpts,
+    logger: quietLogger,
+    waWebSocketUrl: request.url,
+    version: parseVersion(request.version),
+    browser: [os, name, version],
+    connectTimeoutMs: request.connectTimeoutMs,
+    keepAliveIntervalMs: request.keepAliveIntervalMs,
+    defaultQueryTimeoutMs: request.queryTimeoutMs,
+    ...waysOut(request.dialer, wiring.streams),
+    markOnlineOnConnect: false,
+    emitOwnEvents: false,
+    syncFullHistory: false,
+    shouldSyncHistoryMessage,
+    getMessage: async ({ id }) => await sentMessage(request, id ?? ""),
+  };
+}
+
+/** The three ways of the library to the network: its socket, uploads, and downloads. */
+function waysOut(dialer: Dialer, streams: Streams): Pick<UserFacingSocketConfig, "agent" | "fetchAgent" | "options"> {
+  const agent = dialer.webSocketAgent((stream) => streams.add(stream));
+  if (!isLibraryAgent(agent)) throw new Error("the dialer's agent is no agent of Node's");
+  const options: RequestInit = {};
+  // The dispatcher is of another release of undici than Node's types; the dialer answers for that it fits.
+  Object.assign(options, { dispatcher: dialer.dispatcher });
+  return { agent, fetchAgent: dialer.fetchAgent, options };
+}
+
+/** The library's type asks for a TLS agent; it hands what it gets to `ws`, which takes both. */
+const isLibraryAgent = (agent: Agent): agent is HttpsAgent => agent instanceof Agent;
+
+/** Not all kinds are refused: the addresses of contacts come this way. */
+export function shouldSyncHistoryMessage(notice: proto.Message.IHistorySyncNotification): boolean {
+  const isFull = notice.syncType === proto.HistorySync.HistorySyncType.FULL;
+  return !isFull && Number(String(notice.fileLength ?? 0)) <= historyCapBytes;
+}
+
+/** Asked when a recipient could not decrypt and wants a message again, perhaps after a restart. */
+async function sentMessage({ store }: OpenRequest, messageId: string): Promise<proto.IMessage | undefined> {
+  const sent = await store.readOutbox(messageId);
+  return sent === undefined ? undefined : { conversation: sent.text };
+}
+
+/** @param version three numbers joined by dots */
+export function parseVersion(version: string): WAVersion {
+  const [primary, secondary, tertiary, ...rest] = version.split(".").map(Number);
+  if (!isCount(primary) || !isCount(secondary) || !isCount(tertiary) || rest.length > 0)
+    throw new Error(`client version ${JSON.stringify(version)}: expected three numbers such as 2.3000.1043857760`);
+  return [primary, secondary, tertiary];
+}
+
+const isCount = (value: number | undefined): value is number => Number.isInteger(value) && Number(value) >= 0;

@@ -1,0 +1,150 @@
+import "./quiet.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Boom } from "@hapi/boom";
+import {
+  makeWASocket,
+  S_WHATSAPP_NET,
+  type BinaryNode,
+  type ConnectionState,
+  type WASocket,
+} from "@whiskeysockets/baileys";
+import type { ClientEvent, ClientSocket, OpenRequest } from "../sessions/client.ts";
+import { FenceLostError, GenerationClosedError, type OutboxMessage } from "../sessions/ports.ts";
+import { encodeCredentials, identityOf, isPaired, type Credentials } from "./credentials.ts";
+import { closedBy } from "./disconnect.ts";
+import { holdUntilStored, keyStore, type Hold } from "./key-store.ts";
+import { durableRepository } from "./signal-repository.ts";
+import { socketConfig } from "./socket-config.ts";
+import { Envelopes } from "./stanzas.ts";
+import { Streams } from "./streams.ts";
+
+/** The library's goodbye waits 30 s for a silent server. */
+const goodbyeMs = 2_000;
+
+/** One connection of the library, kept to our rules: nothing leaves before what it depends on is committed. */
+export class WhatsAppSocket implements ClientSocket {
+  readonly #request: OpenRequest;
+  readonly #credentials: Credentials;
+  readonly #streams = new Streams();
+  readonly #hold: Hold;
+  readonly #socket: WASocket;
+  #isOver = false;
+
+  constructor(request: OpenRequest, credentials: Credentials) {
+    this.#request = request;
+    this.#credentials = credentials;
+    this.#hold = holdUntilStored((error) => this.#lostStore(error));
+    const keys = keyStore(request.store, this.#hold);
+    const envelopes = new Envelopes();
+    const makeSignalRepository = durableRepository({
+      keys,
+      store: request.store,
+      envelopes,
+      hold: this.#hold,
+      onReceived: (isRedelivery) => this.#emit({ kind: "received", isRedelivery }),
+    });
+    const { creds, browser } = credentials;
+    const wiring = { auth: { creds, keys }, makeSignalRepository, browser, streams: this.#streams };
+    this.#socket = makeWASocket(socketConfig(request, wiring));
+    this.#commitNewPreKeysFirst(keys.set);
+    this.#listen(envelopes);
+  }
+
+  async requestPairingCode(phoneNumber: string): Promise<string> {
+    return await this.#socket.requestPairingCode(phoneNumber.replace(/\D/g, ""));
+  }
+
+  async send({ messageId, to, text }: OutboxMessage): Promise<void> {
+    await this.#socket.relayMessage(to, { conversation: text }, { messageId });
+  }
+
+  async logOut(): Promise<void> {
+    const jid = this.#credentials.creds.me?.id ?? "";
+    await this.#socket.query({
+      tag: "iq",
+      attrs: { to: S_WHATSAPP_NET, type: "set", xmlns: "md" },
+      content: [{ tag: "remove-companion-device", attrs: { jid, reason: "user_initiated" } }],
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#isOver = true;
+    const ended = this.#socket.end(new Boom("Stopped")).catch(() => undefined);
+    await Promise.race([ended, sleep(goodbyeMs, undefined, { ref: false })]);
+    this.terminate();
+  }
+
+  terminate(): void {
+    this.#isOver = true;
+    this.#streams.cut();
+    void this.#socket.end(new Boom("Terminated")).catch(() => undefined);
+  }
+
+  #emit(event: ClientEvent): void {
+    if (!this.#isOver) this.#request.onEvent(event);
+  }
+
+  #listen(envelopes: Envelopes): void {
+    const { ev, ws } = this.#socket;
+    ev.on("creds.update", () => this.#saveCredentials());
+    ev.on("connection.update", (update) => this.#changed(update));
+    ws.prependListener("CB:message", (stanza: BinaryNode) => envelopes.remember(stanza));
+    ws.on("CB:success", () => this.#emit({ kind: "accepted" }));
+    ws.on("CB:ack,class:message", ({ attrs }: BinaryNode) => this.#acknowledged(attrs));
+    ws.on("unexpected-response", (_request: unknown, response: { statusCode?: number; resume(): void }) => {
+      response.resume();
+      this.#refusedUpgrade(response.statusCode ?? 0);
+    });
+  }
+
+  /** The library itself ignores a refused upgrade and would wait for ever. */
+  #refusedUpgrade(upgradeStatus: number): void {
+    const message = `the server answered the upgrade with HTTP ${upgradeStatus}`;
+    void this.#socket.end(new Boom(message, { data: { upgradeStatus } }));
+  }
+
+  #acknowledged(attrs: BinaryNode["attrs"]): void {
+    const errorCode = attrs["error"];
+    const messageId = attrs["id"] ?? "";
+    this.#emit({ kind: "acknowledged", messageId, ...(errorCode !== undefined && { errorCode }) });
+  }
+
+  #changed(update: Partial<ConnectionState>): void {
+    const identity = identityOf(this.#credentials);
+    if (update.qr !== undefined) this.#emit({ kind: "qr", code: update.qr });
+    if (update.isNewLogin === true && identity !== undefined) this.#emit({ kind: "paired", identity });
+    if (update.connection === "open" && identity !== undefined) this.#emit({ kind: "open", identity });
+    if (update.connection === "close") this.#emit(closedBy(update.lastDisconnect?.error, this.#request.isProxied));
+  }
+
+  /**
+   * The library tells of new credentials and goes on at once. Until they are committed nothing more leaves the machine: a phone
+   * that believes in a device whose credentials were lost asks for no second QR. Before the phone's signature there is nothing
+   * worth keeping: a half-made pairing would be refused as logged out after a restart.
+   */
+  #saveCredentials(): void {
+    if (!isPaired(this.#credentials) || this.#isOver) return;
+    const release = this.#streams.holdBack();
+    const committed = this.#hold(this.#request.store.commit({ creds: encodeCredentials(this.#credentials) }));
+    void committed.then(release);
+  }
+
+  /** For a retry receipt the library makes a prekey and sends its public half before the transaction's end. */
+  #commitNewPreKeysFirst(commit: WASocket["authState"]["keys"]["set"]): void {
+    const { keys } = this.#socket.authState;
+    const set = keys.set.bind(keys);
+    keys.set = async (data) => {
+      const made = Object.entries(data["pre-key"] ?? {}).filter(([, key]) => key !== null);
+      if (made.length > 0) await commit({ "pre-key": Object.fromEntries(made) });
+      await set(data);
+    };
+  }
+
+  /** Ends without a word to the server: whatever it is not told, it delivers again. */
+  #lostStore(error: unknown): void {
+    if (error instanceof FenceLostError) this.#emit({ kind: "fenceLost" });
+    else if (!(error instanceof GenerationClosedError))
+      this.#emit({ kind: "closed", disconnect: { message: "the store refused a commit" } });
+    this.terminate();
+  }
+}

@@ -1,0 +1,113 @@
+import { spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
+import { once } from "node:events";
+import { join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+import { SessionReport } from "@wa/schema";
+import type { Simulator } from "@wa/simulator";
+
+const entry = resolve(import.meta.dirname, "../src/alone.ts");
+
+export interface AloneOptions {
+  readonly simulator: Simulator;
+  /** Where the store and its key are. */
+  readonly folder: string;
+  readonly flags?: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+/** `npm run session` as a user starts it: a process of its own, judged by what it prints. */
+export class AloneProcess implements AsyncDisposable {
+  readonly reports: SessionReport[] = [];
+  readonly qrs: string[] = [];
+  readonly errors: string[] = [];
+  readonly #child: ChildProcessWithoutNullStreams;
+  readonly #exit: Promise<unknown>;
+
+  constructor({ simulator, folder, flags = [], environment = {} }: AloneOptions) {
+    const args = ["--conditions=source", "--disable-warning=ExperimentalWarning", entry];
+    this.#child = spawn(process.execPath, [...args, "--device", "demo", "--qr", "raw", ...flags], {
+      cwd: folder,
+      env: { PATH: process.env["PATH"], WA_URL: simulator.url, WA_ROOT_KEY: simulator.rootKeyHex, ...environment },
+      stdio: "pipe",
+    });
+    this.#exit = once(this.#child, "exit");
+    createInterface({ input: this.#child.stdout }).on("line", (line) => {
+      if (line.startsWith("{")) this.reports.push(SessionReport.parse(JSON.parse(line)));
+      else this.qrs.push(line);
+    });
+    createInterface({ input: this.#child.stderr }).on("line", (line) => this.errors.push(line));
+  }
+
+  get last(): SessionReport | undefined {
+    return this.reports.at(-1);
+  }
+
+  write(line: string): void {
+    this.#child.stdin.write(`${line}\n`);
+  }
+
+  send(to: string, text: string): void {
+    this.write(JSON.stringify({ send: { to, text } }));
+  }
+
+  /** Waits until a report holds; fails with the last one. */
+  async until(what: string, holds: (report: SessionReport) => boolean, withinMs?: number): Promise<SessionReport> {
+    await until(
+      () => `${what}; the last report is ${JSON.stringify(this.last)}; the log ends ${this.errors.slice(-3).join(" ")}`,
+      () => this.last !== undefined && holds(this.last),
+      withinMs,
+    );
+    if (this.last === undefined) throw new Error("no report");
+    return this.last;
+  }
+
+  async connected(): Promise<SessionReport> {
+    return await this.until("Connected", ({ state }) => state === "Connected");
+  }
+
+  async qr(): Promise<string> {
+    await until(
+      () => `a QR code; the log ends ${this.errors.slice(-3).join(" ")}`,
+      () => this.qrs.length > 0,
+    );
+    return this.qrs[0] ?? "";
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.#child.kill(name);
+  }
+
+  /** The exit code; null after a kill. */
+  async exited(): Promise<number | null> {
+    await this.#exit;
+    return this.#child.exitCode;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.kill("SIGKILL");
+    await this.#exit;
+  }
+}
+
+/** A linked and connected device of the account in this folder. */
+export async function linkedAlone(options: AloneOptions, phone: string): Promise<AloneProcess> {
+  const alone = new AloneProcess(options);
+  await options.simulator.client.scan(phone, await alone.qr());
+  await alone.connected();
+  return alone;
+}
+
+/** Where the SQLite store of a folder is. */
+export const storeIn = (folder: string): string => join(folder, "demo.sqlite");
+
+export async function until(
+  what: () => string,
+  isSo: () => boolean | Promise<boolean>,
+  withinMs = 15_000,
+): Promise<void> {
+  const deadlineMs = performance.now() + withinMs;
+  while (!(await isSo())) {
+    if (performance.now() > deadlineMs) throw new Error(`not within ${withinMs} ms: ${what()}`);
+    await new Promise((next) => setTimeout(next, 20));
+  }
+}
