@@ -1,0 +1,235 @@
+import { isDeepStrictEqual } from "node:util";
+import { linkVersion, type AssignFrame, type PodFrame, type Welcome } from "@wa/schema";
+import type { Logger } from "pino";
+import type { EgressProblem } from "../sessions/pod.ts";
+import type { Dialer } from "../sessions/ports.ts";
+import type { Sessions } from "../sessions/sessions.ts";
+import { HubLink, type LeaderFrame } from "./hub-link.ts";
+import { noSelfGrants, planSelfGrants, type SelfGrants, type Waiting } from "./self-grants.ts";
+import type { StateFile } from "./state-file.ts";
+import type { Charge, StateMemory } from "./state-memory.ts";
+import { blockingProblem, egressFrame, unknownWayOut, type WayOut } from "./way-out.ts";
+import { WayOutWatch } from "./way-out-watch.ts";
+
+/** Longer than a change of leader takes when all goes well. */
+const leaderPatienceMs = 10_000;
+const tickMs = 500;
+const selfGrantValidMs = 30_000;
+
+type Hello = Extract<PodFrame, { kind: "hello" }>;
+
+/** What a welcome decides: made once in a process. */
+export interface Workplace {
+  readonly sessions: Sessions;
+  readonly observeIP: Dialer["observeIP"];
+  /** What the proxy lacks now, such as its Secret. */
+  readonly findMissing: () => Promise<EgressProblem | undefined>;
+  readonly close: () => Promise<void>;
+}
+
+export interface HostingOptions extends Pick<Hello, "endpoint" | "pod"> {
+  readonly hubUrl: string;
+  readonly hubCaPem: string;
+  readonly log: Logger;
+  readonly file: StateFile;
+  readonly readToken: () => Promise<string>;
+  readonly openWorkplace: (welcome: Welcome) => Workplace;
+  /** The operator's settings differ from those that this process works with: it has to start anew. */
+  readonly onOutdated: () => void;
+}
+
+/** Runs what the operator assigns, tells it how that goes, and carries on from memory while no operator answers. */
+export class Hosting {
+  readonly #options: HostingOptions;
+  readonly #link: HubLink;
+  #memory: StateMemory | undefined;
+  #welcome: Welcome | undefined;
+  #assign: AssignFrame | undefined;
+  #workplace: Workplace | undefined;
+  #watch: WayOutWatch | undefined;
+  #wayOut: WayOut = unknownWayOut;
+  #selfGrants: SelfGrants = noSelfGrants;
+  #charges: readonly Charge[] = [];
+  #chargesTold = 0;
+  #ticker: NodeJS.Timeout | undefined;
+  #isStopping = false;
+
+  constructor(options: HostingOptions) {
+    this.#options = options;
+    this.#link = new HubLink({
+      url: options.hubUrl,
+      caPem: options.hubCaPem,
+      readToken: options.readToken,
+      log: options.log,
+      snapshot: () => ({
+        hello: this.#hello(),
+        egress: egressFrame(this.#wayOut),
+        queue: { kind: "grant-request", requests: [...this.#queue] },
+      }),
+      onWelcome: (welcome) => this.#welcomed(welcome),
+      onFrame: (frame) => this.#told(frame),
+      onHeard: () => this.#workplace?.sessions.linkHeard(),
+    });
+  }
+
+  /** Why this pod cannot take sessions; undefined: it can. */
+  get notReady(): string | undefined {
+    if (this.#isStopping) return "the pod is ending";
+    return this.#workplace === undefined ? "no operator has told this pod what to work with" : undefined;
+  }
+
+  /** Number of sessions by state. */
+  countStates(): Record<string, number> {
+    const counts: Record<string, number> = {};
+    for (const { state } of this.#workplace?.sessions.reports() ?? []) counts[state] = (counts[state] ?? 0) + 1;
+    return counts;
+  }
+
+  async start(): Promise<void> {
+    this.#memory = await this.#options.file.read();
+    this.#selfGrants = { startedMs: this.#memory?.selfStartedMs ?? {}, dueMs: {} };
+    this.#charges = this.#memory?.charges ?? [];
+    this.#link.start(this.#memory?.welcome.term);
+    this.#ticker = setInterval(() => this.#tick(), tickMs);
+  }
+
+  /** Closes every session, tells the hub that they are released, and ends the link. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    clearInterval(this.#ticker);
+    this.#watch?.close();
+    await this.#workplace?.sessions.stop();
+    await this.#link.close();
+    await this.#options.file.flushed();
+    await this.#workplace?.close();
+  }
+
+  get #queue(): readonly Waiting[] {
+    return this.#workplace?.sessions.grantQueue() ?? [];
+  }
+
+  #hello(): Hello {
+    const { endpoint, pod } = this.#options;
+    this.#chargesTold = this.#charges.length;
+    const nowMs = Date.now();
+    return {
+      kind: "hello",
+      version: linkVersion,
+      endpoint,
+      pod,
+      sessions: this.#workplace?.sessions.reports() ?? [],
+      selfGranted: this.#charges.map(({ device, bucket, atMs }) => ({
+        device,
+        bucket,
+        agoMs: Math.max(0, Math.round(nowMs - atMs)),
+      })),
+    };
+  }
+
+  #welcomed(welcome: Welcome): void {
+    if (this.#isStopping) return;
+    this.#charges = this.#charges.slice(this.#chargesTold);
+    this.#chargesTold = 0;
+    this.#workWith(welcome);
+    this.#save();
+  }
+
+  #told(frame: LeaderFrame): void {
+    if (this.#isStopping) return;
+    switch (frame.kind) {
+      case "assign":
+        this.#assign = frame;
+        this.#save();
+        void this.#applyAssignments();
+        return;
+      case "grant":
+        for (const grant of frame.grants) this.#workplace?.sessions.grant(grant);
+        return;
+      default:
+        frame satisfies never;
+    }
+  }
+
+  #workWith(welcome: Welcome): void {
+    const before = this.#welcome;
+    this.#welcome = welcome;
+    if (before === undefined || this.#workplace === undefined) return this.#open(welcome);
+    if (!isDeepStrictEqual(fixedBy(before), fixedBy(welcome))) return this.#options.onOutdated();
+    const { clientVersion } = welcome.whatsapp;
+    if (clientVersion !== before.whatsapp.clientVersion) this.#workplace.sessions.setSituation({ clientVersion });
+  }
+
+  #open(welcome: Welcome): void {
+    const workplace = this.#options.openWorkplace(welcome);
+    const { observeIP, findMissing } = workplace;
+    this.#workplace = workplace;
+    this.#watch = new WayOutWatch({ observeIP, findMissing, onChange: (wayOut) => this.#wayOutChanged(wayOut) });
+    workplace.sessions.onReport((report) => this.#link.sendSession(report));
+    workplace.sessions.onGrantQueue(() =>
+      this.#link.sendQueue({ kind: "grant-request", requests: [...workplace.sessions.grantQueue()] }),
+    );
+  }
+
+  /** Not before the way out was looked at: a session must not start over a proxy whose Secret is missing. */
+  async #applyAssignments(): Promise<void> {
+    await this.#watch?.looked;
+    if (this.#isStopping || this.#workplace === undefined || this.#assign === undefined) return;
+    this.#watch?.setEchoUrls(this.#assign.egressIPEndpoints);
+    this.#workplace.sessions.setAssignments(this.#assign.assignments);
+  }
+
+  #wayOutChanged(wayOut: WayOut): void {
+    this.#wayOut = wayOut;
+    // The hub hears of an address before it hears of starts over it.
+    this.#link.sendEgress(egressFrame(wayOut));
+    this.#workplace?.sessions.setSituation({
+      egressProblem: blockingProblem(wayOut),
+      observedIP: wayOut.observedIP,
+    });
+  }
+
+  #tick(): void {
+    const isLeaderless = this.#link.leaderlessMs >= leaderPatienceMs;
+    if (isLeaderless && this.#workplace === undefined && this.#memory !== undefined) this.#restore(this.#memory);
+    const nowMs = Date.now();
+    const { next, starts } = planSelfGrants(this.#selfGrants, {
+      queue: this.#queue,
+      isLeaderless,
+      nowMs,
+      random: Math.random,
+    });
+    this.#selfGrants = next;
+    if (starts.length === 0) return;
+    this.#charges = [...this.#charges, ...starts.map(({ device, bucket }) => ({ device, bucket, atMs: nowMs }))];
+    this.#save();
+    for (const { device, bucket } of starts) {
+      this.#options.log.warn({ device }, "started without a leader");
+      const grant = { device, bucket, nonce: "self", startInMs: 0, validForMs: selfGrantValidMs };
+      this.#workplace?.sessions.grant(grant);
+    }
+  }
+
+  #restore({ welcome, assign }: StateMemory): void {
+    this.#options.log.warn({ sessions: assign.assignments.length }, "no operator answers: going on from memory");
+    this.#assign = assign;
+    this.#workWith(welcome);
+    void this.#applyAssignments();
+  }
+
+  #save(): void {
+    if (this.#welcome === undefined || this.#assign === undefined) return;
+    this.#options.file.save({
+      version: 1,
+      welcome: this.#welcome,
+      assign: this.#assign,
+      selfStartedMs: this.#selfGrants.startedMs,
+      charges: [...this.#charges],
+    });
+  }
+}
+
+/** What cannot change under running sessions. */
+function fixedBy({ installation, store, canaryKeyBase64, whatsapp }: Welcome) {
+  const { clientVersion: _version, ...server } = whatsapp;
+  return { installation, store, canaryKeyBase64, server };
+}

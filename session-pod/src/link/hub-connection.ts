@@ -1,0 +1,111 @@
+import { HubFrame, linkTiming, type PodFrame } from "@wa/schema";
+import type { Logger } from "pino";
+import { WebSocket, type RawData } from "ws";
+
+const maxFrameBytes = 64 * 1024 * 1024;
+
+export interface ConnectionOptions {
+  readonly url: string;
+  readonly caPem: string;
+  readonly token: string;
+  readonly log: Logger;
+  readonly onOpen: () => void;
+  readonly onFrame: (frame: HubFrame) => void;
+  /** Every sign of life of the other end. */
+  readonly onHeard: () => void;
+  /** Once, at the end, however it comes. */
+  readonly onClose: () => void;
+}
+
+/** One WebSocket to the hub. Ends itself where the other end is silent for too long. */
+export class HubConnection {
+  readonly #options: ConnectionOptions;
+  readonly #socket: WebSocket;
+  readonly #dialTimer: NodeJS.Timeout;
+  readonly #pingTimer: NodeJS.Timeout;
+  #heardMs = performance.now();
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+    const socket = new WebSocket(options.url, {
+      ca: options.caPem,
+      headers: { authorization: `Bearer ${options.token}` },
+      perMessageDeflate: false,
+      maxPayload: maxFrameBytes,
+    });
+    this.#socket = socket;
+    this.#dialTimer = setTimeout(() => socket.terminate(), linkTiming.dialTimeoutMs);
+    this.#pingTimer = setInterval(() => this.#checkLife(), linkTiming.pingIntervalMs);
+    socket.on("open", () => this.#opened());
+    socket.on("message", (data) => this.#received(data));
+    socket.on("pong", () => this.#heard());
+    socket.on("ping", () => this.#heard());
+    socket.on("error", (error) => options.log.warn({ message: error.message }, "hub link failed"));
+    socket.on("close", () => this.#closed());
+  }
+
+  send(frame: PodFrame): void {
+    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(frame));
+  }
+
+  /** Says goodbye; `onClose` follows. What was sent before still arrives. */
+  close(): void {
+    this.#socket.close(1000);
+  }
+
+  terminate(): void {
+    this.#socket.terminate();
+  }
+
+  #opened(): void {
+    clearTimeout(this.#dialTimer);
+    this.#heard();
+    this.#options.onOpen();
+  }
+
+  #heard(): void {
+    this.#heardMs = performance.now();
+    this.#options.onHeard();
+  }
+
+  #received(data: RawData): void {
+    const frame = parseFrame(data);
+    // What it says first: a welcome must count before the link is taken for one of the leader's.
+    if (frame.success) this.#options.onFrame(frame.data);
+    else this.#options.log.warn({ faults: frame.faults }, "hub frame dropped");
+    this.#heard();
+  }
+
+  #checkLife(): void {
+    if (this.#socket.readyState !== WebSocket.OPEN) return;
+    if (performance.now() - this.#heardMs < linkTiming.deadAfterMs) return this.#socket.ping();
+    this.#options.log.warn("hub silent");
+    this.#socket.terminate();
+  }
+
+  #closed(): void {
+    clearTimeout(this.#dialTimer);
+    clearInterval(this.#pingTimer);
+    this.#options.onClose();
+  }
+}
+
+type ParsedFrame = { success: true; data: HubFrame } | { success: false; faults: readonly string[] };
+
+/** The faults name fields and never values: a welcome holds a password. */
+function parseFrame(data: RawData): ParsedFrame {
+  let content: unknown;
+  try {
+    content = JSON.parse(textOf(data));
+  } catch {
+    return { success: false, faults: ["no JSON"] };
+  }
+  const parsed = HubFrame.safeParse(content);
+  if (parsed.success) return { success: true, data: parsed.data };
+  return { success: false, faults: parsed.error.issues.map(({ path, code }) => `${path.join(".")}: ${code}`) };
+}
+
+function textOf(data: RawData): string {
+  if (Array.isArray(data)) return Buffer.concat(data).toString("utf8");
+  return (Buffer.isBuffer(data) ? data : Buffer.from(data)).toString("utf8");
+}

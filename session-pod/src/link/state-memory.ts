@@ -1,0 +1,33 @@
+import { AssignFrame, Bucket, DeviceRef, Welcome } from "@wa/schema";
+import { z } from "zod";
+
+/** A start that this pod made without a leader and no leader knows of yet; `atMs` is milliseconds since 1970. */
+const Charge = z.object({ device: DeviceRef, bucket: Bucket, atMs: z.number() });
+export type Charge = z.infer<typeof Charge>;
+
+/**
+ * What a restarted container needs to bring its sessions back while no operator answers. Holds the database's password and the
+ * devices' data keys: it is kept in memory-backed storage alone.
+ */
+const StateMemory = z.object({
+  version: z.literal(1),
+  welcome: Welcome,
+  assign: AssignFrame,
+  /** When each device was last started without a leader, by UID. */
+  selfStartedMs: z.record(z.string(), z.number()),
+  charges: z.array(Charge),
+});
+export type StateMemory = z.infer<typeof StateMemory>;
+
+export function encodeMemory(memory: StateMemory): string {
+  return JSON.stringify(memory);
+}
+
+/** Undefined for what this version did not write: no memory is better than half of one. */
+export function decodeMemory(text: string): StateMemory | undefined {
+  try {
+    return StateMemory.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,73 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { podPaths, type EgressContract } from "@wa/schema";
+
+const main = fileURLToPath(new URL("../src/main.ts", import.meta.url));
+
+export interface PodFolders extends AsyncDisposable {
+  readonly root: string;
+  /** Writes what Kubernetes would mount. */
+  write(path: string, text: string): Promise<void>;
+}
+
+/** The folders of a pod, which outlive its containers. */
+export async function podFolders(): Promise<PodFolders> {
+  const root = await mkdtemp(join(tmpdir(), "wa-pod-"));
+  for (const folder of [podPaths.tokenFolder, podPaths.stateFolder, podPaths.proxyFolder])
+    await mkdir(join(root, folder), { recursive: true });
+  const write = async (path: string, text: string): Promise<void> => await writeFile(join(root, path), text);
+  await write(podPaths.token, "token-1\n");
+  return { root, write, [Symbol.asyncDispose]: async () => await rm(root, { recursive: true, force: true }) };
+}
+
+export interface PodOptions {
+  readonly root: string;
+  readonly hubUrl: string;
+  readonly hubCaPem: string;
+  readonly egress?: EgressContract;
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+export interface PodProcess extends AsyncDisposable {
+  readonly log: () => string;
+  /** Sends a signal and resolves to the exit code, null where the signal itself ended it. */
+  end(signal: "SIGTERM" | "SIGKILL"): Promise<number | null>;
+  readonly exited: Promise<number | null>;
+}
+
+/** One container of a session pod: the real program in a process of its own. */
+export function startPod({ root, hubUrl, hubCaPem, egress, environment }: PodOptions): PodProcess {
+  const flags = ["--conditions=source", "--disable-warning=ExperimentalWarning", main];
+  const child = spawn(process.execPath, [...flags, "--root", root, "--http-port", "0"], {
+    env: {
+      PATH: process.env["PATH"],
+      WA_HUB_URL: hubUrl,
+      WA_HUB_CA: hubCaPem,
+      WA_ENDPOINT: "direct-default",
+      WA_EGRESS: JSON.stringify(egress ?? { kind: "direct" }),
+      WA_POD_NAME: "direct-default-0",
+      WA_POD_NAMESPACE: "shop",
+      WA_POD_UID: "pod-uid-1",
+      WA_NODE_NAME: "node-1",
+      ...environment,
+    },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let text = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (text += String(chunk)));
+  const exited = exitOf(child);
+  const end = async (signal: "SIGTERM" | "SIGKILL"): Promise<number | null> => {
+    child.kill(signal);
+    return await exited;
+  };
+  return { log: () => text, exited, end, [Symbol.asyncDispose]: async () => void (await end("SIGKILL")) };
+}
+
+async function exitOf(child: ChildProcess): Promise<number | null> {
+  await once(child, "close");
+  return child.exitCode;
+}
