@@ -68,7 +68,10 @@ const rules: readonly Rule[] = [
   { cause: "ServerBusy", when: streamError(503) },
   { cause: "LoggedOut", when: streamError(401) },
   { cause: "ProtocolStall", when: streamError(500, 516) },
-  { cause: "ProtocolStall", when: says("Invalid account signature", "certification match failed") },
+  {
+    cause: "ProtocolStall",
+    when: says("Invalid account signature", "certification match failed", "invalid wire type", "index out of range"),
+  },
   { cause: "Unknown", when: says("Connection Failure", "Stream Errored") },
   {
     cause: "ProxyFault",
@@ -80,6 +83,7 @@ const rules: readonly Rule[] = [
     cause: "EgressBlocked",
     when: ({ upgradeStatus }) => upgradeStatus !== undefined && refusedByEdge.includes(upgradeStatus),
   },
+  { cause: "ProxyFault", when: ({ upgradeStatus }) => upgradeStatus === 407 },
   { cause: "ServerBusy", when: ({ upgradeStatus }) => upgradeStatus !== undefined },
   { cause: "ProxyFault", when: says("Socks5", "SOCKS", "Proxy connection", "proxy") },
   { cause: "TlsFault", when: says(...tlsTexts) },

@@ -12,7 +12,7 @@ export function closedBy(error: unknown, isProxied: boolean): ClosedEvent {
   return {
     kind: "closed",
     disconnect: {
-      statusCode: statusOf(error),
+      statusCode: upgradeStatusOf(data) ?? statusOf(error),
       message: (error instanceof Error ? error.message : "closed without a reason").slice(0, longestMessage),
       data: {
         code: text(attrs, "code"),
