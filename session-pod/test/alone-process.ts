@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { SessionReport } from "@wa/schema";
 import type { Simulator } from "@wa/simulator";
+import { until } from "./until.ts";
 
 const entry = resolve(import.meta.dirname, "../src/alone.ts");
 
@@ -52,13 +53,12 @@ export class AloneProcess implements AsyncDisposable {
 
   /** Waits until a report holds; fails with the last one. */
   async until(what: string, holds: (report: SessionReport) => boolean, withinMs?: number): Promise<SessionReport> {
-    await until(
-      () => `${what}; the last report is ${JSON.stringify(this.last)}; the log ends ${this.errors.slice(-3).join(" ")}`,
-      () => this.last !== undefined && holds(this.last),
-      withinMs,
-    );
-    if (this.last === undefined) throw new Error("no report");
-    return this.last;
+    const found = (): SessionReport | undefined =>
+      this.last !== undefined && holds(this.last) ? this.last : undefined;
+    return await until(what, found, withinMs).catch((error: unknown) => {
+      const log = this.errors.slice(-3).join(" ");
+      throw new Error(`${String(error)}; last report ${JSON.stringify(this.last)}; log ${log}`, { cause: error });
+    });
   }
 
   async connected(): Promise<SessionReport> {
@@ -66,11 +66,7 @@ export class AloneProcess implements AsyncDisposable {
   }
 
   async qr(): Promise<string> {
-    await until(
-      () => `a QR code; the log ends ${this.errors.slice(-3).join(" ")}`,
-      () => this.qrs.length > 0,
-    );
-    return this.qrs[0] ?? "";
+    return await until("a QR code", () => this.qrs[0]);
   }
 
   signal(name: NodeJS.Signals): void {
@@ -99,15 +95,3 @@ export async function linkedAlone(options: AloneOptions, phone: string): Promise
 
 /** Where the SQLite store of a folder is. */
 export const storeIn = (folder: string): string => join(folder, "demo.sqlite");
-
-export async function until(
-  what: () => string,
-  isSo: () => boolean | Promise<boolean>,
-  withinMs = 15_000,
-): Promise<void> {
-  const deadlineMs = performance.now() + withinMs;
-  while (!(await isSo())) {
-    if (performance.now() > deadlineMs) throw new Error(`not within ${withinMs} ms: ${what()}`);
-    await new Promise((next) => setTimeout(next, 20));
-  }
-}

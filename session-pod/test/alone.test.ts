@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startSimulator, type Simulator } from "@wa/simulator";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
-import { AloneProcess, linkedAlone, storeIn, until, type AloneOptions } from "./alone-process.ts";
+import { AloneProcess, linkedAlone, storeIn, type AloneOptions } from "./alone-process.ts";
+import { until } from "./until.ts";
 
 const peer = "33600000099";
 let simulator: Simulator;
@@ -44,18 +45,14 @@ describe("a session run alone", () => {
   it("shows a QR code, connects when it is scanned, and carries text both ways", async () => {
     await using session = await linkedAlone(await options(), phone);
     session.send(`+${peer}`, "Bonjour, ça va ? 👋");
-    await until(
-      () => "the peer has the text",
-      async () => (await simulator.client.messages(peer)).some(({ from }) => from === phone),
+    await until("the peer has the text", async () =>
+      (await simulator.client.messages(peer)).some(({ from }) => from === phone),
     );
     const sent = (await simulator.client.messages(peer)).filter(({ from }) => from === phone);
     expect(sent.map(({ text }) => text)).toEqual(["Bonjour, ça va ? 👋"]);
 
     await simulator.client.text(peer, phone, "salut");
-    await until(
-      () => "the receipt",
-      async () => (await deviceStats()).messagesAcknowledged === 1,
-    );
+    await until("the receipt", async () => (await deviceStats()).messagesAcknowledged === 1);
     expect(await deviceStats()).toMatchObject({ framesFromOldSocket: 0, retryReceipts: 0, messagesRefused: 0 });
   });
 
@@ -129,10 +126,7 @@ describe("a session run alone", () => {
     expect((await stat(keyFile)).mode & 0o777).toBe(0o600);
     const key = (await readFile(keyFile, "utf8")).trim();
     session.send(`+${peer}`, "a secret text");
-    await until(
-      () => "the text",
-      async () => (await deviceStats()).messagesReceived === 1,
-    );
+    await until("the text", async () => (await deviceStats()).messagesReceived === 1);
     const log = session.errors.join("\n");
     for (const secret of [key, phone, peer, "a secret text", session.qrs[0] ?? "no code"])
       expect(log.includes(secret)).toBe(false);
@@ -141,10 +135,7 @@ describe("a session run alone", () => {
   it("says what is wrong with a line of standard input, and goes on", async () => {
     await using session = await linkedAlone(await options(), phone);
     session.write('{"send": {"to": "33612345678"}}');
-    await until(
-      () => "the complaint",
-      () => session.errors.some((line) => line.startsWith("standard input: ")),
-    );
+    await until("the complaint", () => session.errors.some((line) => line.startsWith("standard input: ")));
     expect(session.errors.find((line) => line.startsWith("standard input: "))).toBe(
       'standard input: send.to: a number such as +33612345678; send.text: a text; allowed: {"send": {"to": "+33612345678", "text": "Hello"}}',
     );
