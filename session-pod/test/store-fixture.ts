@@ -24,7 +24,7 @@ export async function startSqlite(): Promise<Databases> {
   };
 }
 
-export async function startPostgresDatabases(): Promise<Databases> {
+async function startPostgresDatabases(): Promise<Databases> {
   const server = await startPostgres();
   return {
     freshUrl: () => server.createDatabase(`t${randomUUID().replaceAll("-", "")}`),

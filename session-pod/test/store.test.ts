@@ -1,6 +1,5 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { currentDataKey, deriveCanaryKey } from "@wa/schema";
@@ -42,7 +41,7 @@ describe.each(databaseKinds)("the store on %s", (_kind, start) => {
   });
 
   function spawn(...args: string[]): ChildProcess {
-    const child = fork(join(import.meta.dirname, "store-holder.ts"), args, {
+    const child = fork(new URL("./store-holder.ts", import.meta.url), args, {
       execArgv: ["--conditions=source", "--disable-warning=ExperimentalWarning"],
     });
     children.push(child);

@@ -1,4 +1,3 @@
-import { z } from "zod";
 import { EgressError, type EgressPhase } from "../sessions/ports.ts";
 
 /** How long each phase may take, in milliseconds. */
@@ -14,8 +13,6 @@ export interface Attempt {
   /** Aborts attempts that are under way; never touches a connection that was handed over. */
   readonly signal: AbortSignal;
 }
-
-const WithCode = z.object({ code: z.string() });
 
 /**
  * Runs one phase under its deadline. Whatever goes wrong comes out as EgressError of this phase, without the original
@@ -50,9 +47,7 @@ function asEgressError(phase: EgressPhase, error: unknown): EgressError {
 /** A host with several addresses fails with one error for each, wrapped in one that says nothing. */
 function codeOf(error: unknown): string {
   const candidates: unknown[] = error instanceof AggregateError ? [...error.errors, error] : [error];
-  for (const candidate of candidates) {
-    const coded = WithCode.safeParse(candidate);
-    if (coded.success) return coded.data.code;
-  }
+  for (const candidate of candidates)
+    if (candidate instanceof Error && "code" in candidate && typeof candidate.code === "string") return candidate.code;
   return "Unknown";
 }

@@ -32,7 +32,7 @@ export interface InboxRow {
   ciphertext: Uint8Array;
 }
 
-export type OutboxState = "Queued" | "Sent" | "Failed";
+type OutboxState = "Queued" | "Sent" | "Failed";
 
 /** Messages to send. The message id is fixed when the row is made, so that a second try is the same message. */
 export interface OutboxRow {
@@ -47,7 +47,7 @@ export interface OutboxRow {
 }
 
 /** Values of a device that WhatsApp logged out: kept, still encrypted, and read by nobody. */
-export interface ArchiveRow extends ValueRow {
+interface ArchiveRow extends ValueRow {
   archived_ms: number;
   reason: string;
 }

@@ -22,7 +22,7 @@ export function describeError(error: unknown): { readonly code: string; readonly
   return { code, message: first instanceof Error ? first.message : "unknown error" };
 }
 
-export function isFinal(error: unknown): boolean {
+function isFinal(error: unknown): boolean {
   return (
     error instanceof FenceLostError || error instanceof GenerationClosedError || error instanceof StoreRefusedError
   );
