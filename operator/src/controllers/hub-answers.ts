@@ -1,0 +1,33 @@
+import { durationMs, PoolSpec } from "@wa/schema";
+import type { BudgetOf, IsOurPod } from "../hub/links.ts";
+import type { World } from "../plan/world.ts";
+
+/** Only pods whose UID an endpoint's status holds are ours: a token alone proves nothing, a namespace's editor can mint one. */
+export function isOurPodIn(world: () => World): IsOurPod {
+  return ({ namespace, name, uid }) => {
+    for (const { metadata, status } of world().endpoints.values()) {
+      const isRecorded = status.pods.some((record) => record.name === name && record.uid === uid);
+      if (metadata.namespace === namespace && isRecorded) return { kind: "Ours", endpoint: metadata.name };
+    }
+    return { kind: "Foreign", message: `no EgressEndpoint in ${namespace} has recorded pod ${name} with UID ${uid}` };
+  };
+}
+
+const defaults = PoolSpec.parse({}).startLimits;
+
+/** Budgets of an endpoint: one ledger an observed address, shared by everybody who leaves by it; none known: its own. */
+export function budgetsIn(world: () => World, ledgerOf: (subject: string) => string): BudgetOf {
+  return (namespace, name) => {
+    const { endpoints, pools } = world();
+    const endpoint = endpoints.get(`${namespace}/${name}`);
+    const pool = pools.get(`${namespace}/${endpoint?.spec.pool ?? ""}`);
+    const { login, registration } = pool?.spec.startLimits ?? defaults;
+    const addresses = endpoint?.status.observedIPs ?? [];
+    const subjects = addresses.length > 0 ? addresses : [`${namespace}/${name}`];
+    const limit = ({ count, period }: typeof login) => ({ count, periodMs: durationMs(period) });
+    return {
+      ledgers: subjects.map(ledgerOf),
+      limits: { login: limit(login), registration: limit(registration) },
+    };
+  };
+}
