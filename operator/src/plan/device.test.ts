@@ -1,5 +1,17 @@
 import { describe, expect, it } from "vitest";
-import { aDevice, aLink, aLinkedWorld, aPod, aReport, assignment, aWorld, later, now } from "../../test/builders.ts";
+import {
+  aDevice,
+  aLink,
+  aLinkedWorld,
+  aPod,
+  aReport,
+  assignment,
+  aWorld,
+  later,
+  now,
+  anEndpoint,
+  aRecord,
+} from "../../test/builders.ts";
 import { reasonsOf, running } from "../../test/planned-device.ts";
 import { planDevice } from "./device.ts";
 import { conditionOf } from "./set-conditions.ts";
@@ -177,6 +189,18 @@ describe("a quiet link", () => {
       links: [aLink({ isConnected: false, lastHeardMs: now.monotonicMs - 3_000, sessions })],
     });
     expect(planDevice(device, world, now).status).toEqual(device.status);
+  });
+
+  it("a successor that has not linked yet is starting, not silent", () => {
+    const device = connected();
+    const released = aLinkedWorld(device, aReport(device, "Released", { paired: true }), {
+      pods: [aPod({ uid: "pod-uid-2" })],
+      endpoints: [anEndpoint({ status: { pods: [aRecord({ uid: "pod-uid-2" })] } })],
+    });
+    const { status } = planDevice(device, released, now);
+    expect(status).toMatchObject({ phase: "Reconnecting", assignment: { podUID: "pod-uid-2", epoch: 2 } });
+    const next = { ...device, status: status ?? device.status };
+    expect(reasonsOf(next, released, later(1_000)).ready).toBe("False/PodStarting");
   });
 
   it("a pod that was deleted and released gives the device to its successor, without a stop at Pending", () => {

@@ -48,7 +48,8 @@ function planRun(device: WhatsAppDevice, world: World, now: Now): Plan<DeviceSta
       placement,
       nextStatus(device, { placement, situation: placement.trouble, report: undefined, now }),
     );
-  const reading = readSession(placed, world, now);
+  const isNewRun = placement.assignment?.epoch !== device.status.assignment?.epoch;
+  const reading = readSession(placed, isNewRun, world, now);
   if (reading.kind === "Keep")
     return {
       ...finished(device, placement, keptStatus(device, placement)),
@@ -110,7 +111,7 @@ const isRest = (state: SessionReport["state"]): state is Rest =>
 const honoured = (device: WhatsAppDevice): string => pairRequestOf(device) || (device.status.pairRequestedAt ?? "");
 
 function ofReportedRest(device: WhatsAppDevice, report: SessionReport, world: World, now: Now): Situation {
-  const reading = readSession(device, world, now);
+  const reading = readSession(device, false, world, now);
   if (reading.kind === "Now" && reading.report !== undefined) return reading.situation;
   return isRest(report.state) ? ofRest(device, report.state) : suspended(device);
 }

@@ -127,6 +127,8 @@ export interface Situation {
   readonly message: string;
 }
 
+export const situationNames = Object.keys(rows).filter((name): name is SituationName => name in rows);
+
 export const rowOf = (name: SituationName): Row => rows[name];
 
 export function phaseOf({ name }: Situation, isPaired: boolean): DevicePhase {

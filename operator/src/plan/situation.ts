@@ -2,6 +2,7 @@ import type { SessionReport, WhatsAppDevice } from "@wa/schema";
 import type { Situation } from "./phases.ts";
 import { podSituation } from "./pod-situation.ts";
 import { ofReport } from "./report-situation.ts";
+import { conditionOf } from "./set-conditions.ts";
 import { reportOf, takeoverAfterMs } from "./takeover.ts";
 import { ownerOf, type Now, type PodLink, type World } from "./world.ts";
 
@@ -11,33 +12,35 @@ export type Reading =
   /** Too early to say anything else than what status says: the hub has only just begun to listen. */
   | { readonly kind: "Keep"; readonly waitMs: number };
 
-/** Where a device that shall run stands, by its owner's report, else by its pod. `device` carries the assignment decided in this pass. */
-export function readSession(device: WhatsAppDevice, world: World, now: Now): Reading {
+/**
+ * Where a device that shall run stands, by its owner's report, else by its pod. `device` carries the assignment decided in this
+ * pass; of a run that begins with it there is nothing to keep.
+ */
+export function readSession(device: WhatsAppDevice, isNewRun: boolean, world: World, now: Now): Reading {
   const link = world.links.get(ownerOf(device));
   const report = reportOf(device, world);
-  if (report !== undefined && link?.isConnected === true)
-    return { kind: "Now", situation: ofReport(report, device), report };
-  if (!hasFallenSilent(device, link, report))
-    return { kind: "Now", situation: podSituation(device, world), report: undefined };
-  const waitMs = (link?.lastHeardMs ?? world.leaderSinceMs) + takeoverAfterMs - now.monotonicMs;
-  if (waitMs > 0) return { kind: "Keep", waitMs };
-  return { kind: "Now", situation: silent(device), report: undefined };
+  const is = (situation: Situation): Reading => ({ kind: "Now", situation, report: undefined });
+  if (link?.isConnected === true)
+    return report === undefined
+      ? is(podSituation(device, world))
+      : { kind: "Now", situation: ofReport(report, device), report };
+  if (isNewRun || ownerOf(device) === "" || report?.state === "Released") return is(podSituation(device, world));
+  return withoutLink(device, link, world, now) ?? is(podSituation(device, world));
 }
 
-/** It has an owner and a session by status, no link, and nobody released it. */
-function hasFallenSilent(
-  device: WhatsAppDevice,
-  link: PodLink | undefined,
-  report: SessionReport | undefined,
-): boolean {
-  const isOwned = ownerOf(device) !== "";
-  return (
-    isOwned && link?.isConnected !== true && report?.state !== "Released" && withSession.has(device.status.phase ?? "")
-  );
+/** The owner has a session by status, and does not answer; undefined: there was no session to fall silent. */
+function withoutLink(device: WhatsAppDevice, link: PodLink | undefined, world: World, now: Now): Reading | undefined {
+  const waitMs = (link?.lastHeardMs ?? world.leaderSinceMs) + takeoverAfterMs - now.monotonicMs;
+  if (waitMs > 0 && withSession.has(device.status.phase ?? "")) return { kind: "Keep", waitMs };
+  return wasConnected(device) ? { kind: "Now", situation: silent(device), report: undefined } : undefined;
 }
 
 /** Phases that describe a session. */
 const withSession: ReadonlySet<string> = new Set(["Connected", "AwaitingPairing", "Connecting", "Reconnecting"]);
+
+/** And nobody has said since that it is not. */
+const wasConnected = ({ status }: WhatsAppDevice): boolean =>
+  (conditionOf(status, "Connected")?.status ?? "False") !== "False";
 
 const silent = ({ status }: WhatsAppDevice): Situation => ({
   name: "Silent",
