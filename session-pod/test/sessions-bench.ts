@@ -1,0 +1,169 @@
+import { randomUUID } from "node:crypto";
+import {
+  currentDataKey,
+  type Assignment,
+  type Bucket,
+  type EgressContract,
+  type Grant,
+  type SessionReport,
+  type SessionSpec,
+} from "@wa/schema";
+import type { Simulator } from "@wa/simulator";
+import { pino } from "pino";
+import { createDialer } from "../src/egress/create-dialer.ts";
+import { PodMetrics } from "../src/observe/metrics.ts";
+import type { Dialer, Store } from "../src/sessions/ports.ts";
+import { Sessions } from "../src/sessions/sessions.ts";
+import { createDatabase } from "../src/store/database.ts";
+import { enqueueText } from "../src/store/enqueue.ts";
+import { createSealer } from "../src/store/seal.ts";
+import { whatsAppLibrary } from "../src/whatsapp/library.ts";
+import { deviceKey, masterKey, open } from "./store-fixture.ts";
+import { until } from "./until.ts";
+
+export interface BenchOptions {
+  readonly simulator: Simulator;
+  readonly storeUrl: string;
+  readonly egress?: EgressContract;
+  readonly credentials?: { readonly username: string; readonly password: string };
+  readonly needsLink?: boolean;
+  /** Grants whatever is asked for, at once. */
+  readonly isGranting?: boolean;
+}
+
+/** Short waits, so that a test sees in a second what takes minutes in earnest. */
+const spec: SessionSpec = {
+  pairing: { method: "QRCode", phoneNumber: "", windowMs: 100_000 },
+  browser: { os: "Mac OS", name: "Chrome", version: "14.4.1" },
+  clientVersion: "Auto",
+  connectTimeoutMs: 700,
+  keepAliveIntervalMs: 1_000,
+  queryTimeoutMs: 2_000,
+  baseDelayMs: 200,
+  maxDelayMs: 5_000,
+  unpairedAttempts: 2,
+};
+
+/** The sessions of one process with a real store, dialer and client library, and a memory of all they said. */
+export class SessionsBench implements AsyncDisposable {
+  readonly sessions: Sessions;
+  readonly said: SessionReport[] = [];
+  readonly asked: Bucket[] = [];
+  readonly metrics = new PodMetrics(() => ({}));
+  readonly #options: BenchOptions;
+  readonly #store: Store;
+  readonly #dialer: Dialer;
+  readonly #assignments = new Map<string, Assignment>();
+
+  static async open(options: BenchOptions): Promise<SessionsBench> {
+    return new SessionsBench(options, await open(options.storeUrl));
+  }
+
+  private constructor(options: BenchOptions, store: Store) {
+    this.#options = options;
+    this.#store = store;
+    const egress = options.egress ?? { kind: "direct" };
+    this.#dialer = createDialer({
+      egress,
+      readCredentials: async () => options.credentials,
+      timeouts: { proxy: 400 },
+    });
+    this.sessions = new Sessions({
+      store,
+      dialer: this.#dialer,
+      library: whatsAppLibrary(options.simulator.rootKeyHex),
+      metrics: this.metrics,
+      log: pino({ level: "silent" }),
+      url: options.simulator.url,
+      isProxied: egress.kind === "proxy",
+      owner: randomUUID(),
+      keyOf: ({ name }) => deviceKey(name),
+      clientVersion: "",
+      needsLink: options.needsLink ?? false,
+    });
+    this.sessions.onReport((report) => this.said.push(report));
+    this.sessions.onGrantQueue((queue) => {
+      this.asked.push(...queue.map(({ bucket }) => bucket));
+      if (options.isGranting !== false) for (const { device } of queue) this.grant(device.name);
+    });
+  }
+
+  /** Assigns the device beside those that are assigned already. */
+  assign(
+    name: string,
+    epoch: number,
+    changes: Partial<Omit<Assignment, "spec">> & { spec?: Partial<SessionSpec> } = {},
+  ) {
+    const device = { namespace: "shop", name, uid: `u-${name}` };
+    const dataKeys = [currentDataKey(masterKey, deviceKey(name))];
+    this.#assignments.set(name, {
+      device,
+      epoch,
+      dataKeys,
+      desired: "Running",
+      pairRequestedAt: "",
+      ...changes,
+      spec: { ...spec, ...changes.spec },
+    });
+    this.sessions.setAssignments([...this.#assignments.values()]);
+  }
+
+  async release(name: string): Promise<void> {
+    this.#assignments.delete(name);
+    this.sessions.setAssignments([...this.#assignments.values()]);
+    await until("Released", () => this.last(name)?.state === "Released");
+  }
+
+  grant(name: string, changes: Partial<Grant> = {}): void {
+    const bucket = this.sessions.grantQueue().find(({ device }) => device.name === name)?.bucket;
+    const device = { namespace: "shop", name, uid: `u-${name}` };
+    if (bucket !== undefined)
+      this.sessions.grant({ device, bucket, nonce: "", startInMs: 0, validForMs: 5_000, ...changes });
+  }
+
+  last(name: string): SessionReport | undefined {
+    return this.said.findLast(({ device }) => device.name === name);
+  }
+
+  async reported(
+    name: string,
+    what: string,
+    holds: (report: SessionReport) => boolean,
+    withinMs?: number,
+  ): Promise<SessionReport> {
+    const found = (): SessionReport | undefined => {
+      const report = this.last(name);
+      return report !== undefined && holds(report) ? report : undefined;
+    };
+    return await until(what, found, withinMs).catch((error: unknown) => {
+      throw new Error(`${String(error)}; last ${JSON.stringify(this.last(name))}`, { cause: error });
+    });
+  }
+
+  async state(name: string, state: SessionReport["state"], withinMs?: number): Promise<SessionReport> {
+    return await this.reported(name, state, (report) => report.state === state, withinMs);
+  }
+
+  /** Assigns a new device, scans its first code, and waits until it is connected. */
+  async link(name: string, phone: string): Promise<void> {
+    this.assign(name, 1);
+    const { qr } = await this.reported(name, "a QR code", (report) => report.qr !== undefined);
+    await this.#options.simulator.client.scan(phone, qr?.code ?? "");
+    await this.state(name, "Connected");
+  }
+
+  async send(name: string, to: string, text: string): Promise<void> {
+    const device = deviceKey(name);
+    const database = createDatabase(this.#options.storeUrl);
+    const sealer = createSealer(device, [currentDataKey(masterKey, device)]);
+    await enqueueText(database, { device, sealer }, { to: `${to}@s.whatsapp.net`, text });
+    await database.db.destroy();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.sessions.stop();
+    this.metrics.close();
+    await this.#dialer.close();
+    await this.#store[Symbol.asyncDispose]();
+  }
+}
