@@ -23,7 +23,7 @@ export function chooseEndpoint(device: WhatsAppDevice, world: World): Choice {
   const best = bestOf(device, open.endpoints, rooms);
   if (best === undefined) return full(device, open.endpoints, world);
   const older = olderWaiting(device, world);
-  if (older.length < rooms.free(best)) return { kind: "Endpoint", endpoint: best };
+  if (older.length < rooms.total()) return { kind: "Endpoint", endpoint: best };
   const seat = seatAfter(device, older, world);
   return seat === undefined ? full(device, open.endpoints, world) : { kind: "Endpoint", endpoint: seat };
 }

@@ -42,6 +42,8 @@ function placesOn(address: string, endpoint: EgressEndpoint, world: World): Plac
 export interface Rooms {
   /** Of several addresses each loses one a device, so the tightest decides. */
   free(endpoint: EgressEndpoint): number;
+  /** Places left on all of them together; those that leave by the same addresses count once. */
+  total(): number;
   /** 0 is empty, 1 is full. */
   load(endpoint: EgressEndpoint): number;
   take(endpoint: EgressEndpoint): void;
@@ -53,8 +55,13 @@ export function roomsOf(endpoints: readonly EgressEndpoint[], world: World): Roo
     for (const address of addressesOf(endpoint))
       if (!places.has(address)) places.set(address, placesOn(address, endpoint, world));
   const each = (endpoint: EgressEndpoint) => addressesOf(endpoint).flatMap((address) => places.get(address) ?? []);
+  const free = (endpoint: EgressEndpoint) => Math.min(...each(endpoint).map(({ limit, taken }) => limit - taken));
   return {
-    free: (endpoint) => Math.min(...each(endpoint).map(({ limit, taken }) => limit - taken)),
+    free,
+    total: () => {
+      const distinct = new Map(endpoints.map((endpoint) => [addressesOf(endpoint).join(), endpoint]));
+      return [...distinct.values()].reduce((sum, endpoint) => sum + Math.max(0, free(endpoint)), 0);
+    },
     load: (endpoint) => Math.max(...each(endpoint).map(({ limit, taken }) => (limit === 0 ? 1 : taken / limit))),
     take: (endpoint) => {
       for (const address of addressesOf(endpoint)) {
