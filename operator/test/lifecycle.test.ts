@@ -43,7 +43,7 @@ describe("deletion", () => {
     await eventually(() => {
       expect(stage.board.wishes.get(uid)?.assignments[0]?.desired).toBe("LoggedOut");
     });
-    expect((await stage.shop.device("ann")).status.phase).toBe("Terminating");
+    await stage.untilPhase("ann", "Terminating");
     stage.board.report(uid, say(await stage.shop.device("ann"), "LogoutDone"));
     await eventually(async () => {
       expect(await stage.shop.hasDevice("ann")).toBe(false);
