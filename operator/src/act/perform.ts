@@ -26,7 +26,7 @@ export type Outcome =
   | { readonly kind: "PodEnded"; readonly key: string };
 
 /** The cache said that a pod is gone, and the API server says that it lives: look again later. */
-export class StaleCacheError extends Error {
+class StaleCacheError extends Error {
   override readonly name = "StaleCacheError";
 }
 

@@ -226,7 +226,7 @@ function environment(
 }
 
 /** Names of the Secret's files go with the contract, never what is in them. */
-export function egressContract(proxy: Proxy | undefined): EgressContract {
+function egressContract(proxy: Proxy | undefined): EgressContract {
   if (proxy === undefined) return { kind: "direct" };
   const { protocol, host, port, credentialsSecretRef: secret } = proxy;
   const address = { kind: "proxy", protocol, host, port } as const;

@@ -1,39 +1,11 @@
 import { z } from "zod";
 import { hubPort } from "@wa/schema";
 
-/** Environment of the operator. The chart writes it; nothing else names these. */
-export const operatorEnv = {
-  podName: "POD_NAME",
-  podNamespace: "POD_NAMESPACE",
-  installation: "INSTALLATION",
-  sessionImage: "SESSION_IMAGE",
-  sessionImagePullPolicy: "SESSION_IMAGE_PULL_POLICY",
-  sessionImagePullSecrets: "SESSION_IMAGE_PULL_SECRETS",
-  sessionLogLevel: "SESSION_LOG_LEVEL",
-  logLevel: "LOG_LEVEL",
-  hubService: "HUB_SERVICE",
-  hubPort: "HUB_PORT",
-  metricsPort: "METRICS_PORT",
-  leaseName: "LEASE_NAME",
-  masterKeySecret: "MASTER_KEY_SECRET",
-  hubCaSecret: "HUB_CA_SECRET",
-  storeSecret: "STORE_SECRET",
-  storeSecretKey: "STORE_SECRET_KEY",
-  databaseSecret: "DATABASE_SECRET",
-  databaseHost: "DATABASE_HOST",
-  databasePort: "DATABASE_PORT",
-  databaseName: "DATABASE_NAME",
-  databaseUser: "DATABASE_USER",
-  whatsappUrl: "WHATSAPP_URL",
-  whatsappRootKey: "WHATSAPP_ROOT_KEY",
-  whatsappCaBundle: "WHATSAPP_CA_BUNDLE",
-  whatsappClientVersion: "WHATSAPP_CLIENT_VERSION",
-} as const;
-
 const name = z.string().min(1).max(253);
 const logLevel = z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]);
 const port = z.coerce.number().int().min(0).max(65_535);
 
+/** Environment of the operator; the chart writes it. */
 const Env = z
   .object({
     POD_NAME: name,
@@ -82,7 +54,7 @@ const Env = z
   });
 
 /** Where the URL of the store comes from. */
-export type StoreSource =
+type StoreSource =
   /** A Secret of the user's, with the whole URL under one key. */
   | { readonly kind: "Url"; readonly secret: string; readonly key: string }
   /** The chart's PostgreSQL, whose password the leader makes at the first start. */
@@ -124,7 +96,7 @@ export interface Config {
 }
 
 /** The environment does not say what the operator needs. */
-export class ConfigError extends Error {
+class ConfigError extends Error {
   override readonly name = "ConfigError";
 }
 

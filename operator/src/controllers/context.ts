@@ -26,7 +26,7 @@ export interface Context {
 }
 
 /** This process does not lead any more; it is about to end. */
-export class NotLeadingError extends Error {
+class NotLeadingError extends Error {
   override readonly name = "NotLeadingError";
 }
 

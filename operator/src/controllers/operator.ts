@@ -35,7 +35,7 @@ export interface OperatorOptions {
 }
 
 /** What only a leader knows. */
-export interface Leadership {
+interface Leadership {
   readonly settings: Settings;
   readonly masterKey: Uint8Array;
 }

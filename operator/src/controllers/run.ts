@@ -26,7 +26,7 @@ export interface Secrets {
 }
 
 /** What the hub needs of the rest of the operator. */
-export interface HubInput {
+interface HubInput {
   readonly term: number;
   readonly secrets: Secrets;
   readonly isOurPod: IsOurPod;

@@ -12,4 +12,4 @@ export const sharedPodName = (endpoint: string, ordinal: number): string => `${e
 
 export const dedicatedPodName = (endpoint: string, device: string): string => `${endpoint}-d-${shortHash(device)}`;
 
-export const shortHash = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 8);
+const shortHash = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 8);

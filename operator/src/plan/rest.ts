@@ -41,7 +41,7 @@ function hasAnotherVersion(device: WhatsAppDevice, settings: Pick<Settings, "cli
   return announced !== "" && refused.clientVersion !== undefined && announced !== refused.clientVersion;
 }
 
-export const versionOf = (device: WhatsAppDevice, settings: Pick<Settings, "clientVersion">): string =>
+const versionOf = (device: WhatsAppDevice, settings: Pick<Settings, "clientVersion">): string =>
   device.spec.client.version === "Auto" ? settings.clientVersion : device.spec.client.version;
 
 /** Credentials are stored for it, as far as status knows. */

@@ -6,7 +6,7 @@ import type { Facts, Now } from "./world.ts";
 export type Wish = Assignment["desired"] | "Nothing";
 
 /** How long a deletion waits for the logout at WhatsApp. */
-export const logoutDeadlineMs = 10 * 60_000;
+const logoutDeadlineMs = 10 * 60_000;
 
 /** The wish that the written status and spec express; the same for the device's own plan and for its pod's. */
 export function wishOf(device: WhatsAppDevice, world: Facts, now: Now): Wish {
