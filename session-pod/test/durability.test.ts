@@ -47,9 +47,26 @@ beforeEach(async () => {
   run = { simulator, folder, environment: { WA_STORE: url } };
 });
 
+it("the store crashes under a commit: the process and the socket live on, and the message is acknowledged later", async () => {
+  await using session = await linkedAlone(run, phone);
+  await exchange(session);
+  const before = await device();
+  await holdWrites("wa_value", "wa_inbox");
+  await simulator.client.text(peer, phone, "meanwhile");
+  await sleep(500);
+  await postgres.crash();
+  await sleep(500);
+  await postgres.start();
+  await until("the receipt", async () => (await device()).messagesAcknowledged === 2, 40_000);
+  expect(await inboxTexts()).toEqual(["first in", "meanwhile"]);
+  expect(await device()).toMatchObject({ socketsEver: before.socketsEver, messagesRefused: 0, retryReceipts: 0 });
+});
+
 /** No write to these tables ends until the returned function is called; reads go on. */
 async function holdWrites(...tables: readonly string[]): Promise<() => Promise<void>> {
   const client = new Client({ connectionString: url });
+  // A server that is made to crash takes this connection along.
+  client.on("error", () => undefined);
   await client.connect();
   await client.query("begin");
   await client.query(`lock table ${tables.join(", ")} in exclusive mode`);

@@ -51,6 +51,8 @@ class PooledDriver implements Driver {
     });
     // An idle connection that the server ends is removed from the pool; unheard, this event would end the process.
     this.#pool.on("error", () => undefined);
+    // One that is in use tells its query, and with this event everybody else.
+    this.#pool.on("connect", (client) => client.on("error", () => undefined));
   }
 
   async init(): Promise<void> {}
