@@ -48,9 +48,10 @@ const hosting = new Hosting({
   onOutdated: () => void stop("the operator's settings changed"),
 });
 // No host: IPv6 and IPv4 alike, where the pod has them.
-await serveObservation({ host: "", port: Number(flags["http-port"]), metrics, notReady: () => hosting.notReady });
+const http = { host: "", port: Number(flags["http-port"]), metrics, notReady: () => hosting.notReady };
+const { port } = await serveObservation(http);
 await hosting.start();
-log.info({ endpoint, pod: pod.name, egress: egress.kind }, "session pod up");
+log.info({ endpoint, pod: pod.name, egress: egress.kind, port }, "session pod up");
 
 process.once("SIGTERM", () => void stop("asked to end"));
 process.once("SIGINT", () => void stop("asked to end"));

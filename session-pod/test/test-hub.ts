@@ -30,22 +30,22 @@ export class TestHub implements AsyncDisposable {
   isGranting = true;
   /** Says this in place of a welcome. */
   answer: HubFrame | undefined;
-  readonly #options: TestHubOptions;
+  welcome: TestHubOptions["welcome"];
   readonly #keyPem: string;
   #server: Server | undefined;
   #sockets: WebSocketServer | undefined;
   #port = 0;
   #nonce = 0;
 
-  static async start(options: TestHubOptions): Promise<TestHub> {
+  static async start({ welcome }: TestHubOptions): Promise<TestHub> {
     const { caPem, keyPem } = await selfSigned();
-    const hub = new TestHub(options, caPem, keyPem);
+    const hub = new TestHub(welcome, caPem, keyPem);
     await hub.up();
     return hub;
   }
 
-  private constructor(options: TestHubOptions, caPem: string, keyPem: string) {
-    this.#options = options;
+  private constructor(welcome: TestHubOptions["welcome"], caPem: string, keyPem: string) {
+    this.welcome = welcome;
     this.caPem = caPem;
     this.#keyPem = keyPem;
   }
@@ -105,6 +105,11 @@ export class TestHub implements AsyncDisposable {
     await new Promise<void>((resolve) => (server === undefined ? resolve() : server.close(() => resolve())));
   }
 
+  /** Goes silent without closing anything, as behind a network that drops every packet. */
+  freeze(): void {
+    for (const socket of this.#sockets?.clients ?? []) socket.pause();
+  }
+
   cut(): void {
     for (const socket of this.#sockets?.clients ?? []) socket.terminate();
   }
@@ -133,7 +138,7 @@ export class TestHub implements AsyncDisposable {
       this.frames.push(frame);
       if (frame.kind === "hello" && this.answer !== undefined) return say(this.answer);
       if (frame.kind === "hello") {
-        say({ kind: "welcome", version: 1, term: this.term, ...this.#options.welcome });
+        say({ kind: "welcome", version: 1, term: this.term, ...this.welcome });
         say({ kind: "assign", term: this.term, ...this.assign });
       }
       if (frame.kind === "grant-request" && this.isGranting) say(this.#grantAll(frame));

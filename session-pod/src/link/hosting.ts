@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import { linkVersion, type AssignFrame, type PodFrame, type Welcome } from "@wa/schema";
+import { linkVersion, type AssignFrame, type PodFrame, type SessionReport, type Welcome } from "@wa/schema";
 import type { Logger } from "pino";
 import type { EgressProblem } from "../sessions/pod.ts";
 import type { Dialer } from "../sessions/ports.ts";
@@ -7,7 +7,7 @@ import type { Sessions } from "../sessions/sessions.ts";
 import { HubLink, type LeaderFrame } from "./hub-link.ts";
 import { noSelfGrants, planSelfGrants, type SelfGrants, type Waiting } from "./self-grants.ts";
 import type { StateFile } from "./state-file.ts";
-import type { Charge, StateMemory } from "./state-memory.ts";
+import { isAtRest, withoutResting, type Charge, type StateMemory } from "./state-memory.ts";
 import { blockingProblem, egressFrame, unknownWayOut, type WayOut } from "./way-out.ts";
 import { WayOutWatch } from "./way-out-watch.ts";
 
@@ -51,6 +51,7 @@ export class Hosting {
   #selfGrants: SelfGrants = noSelfGrants;
   #charges: readonly Charge[] = [];
   #chargesTold = 0;
+  readonly #resting = new Set<string>();
   #ticker: NodeJS.Timeout | undefined;
   #isStopping = false;
 
@@ -164,10 +165,19 @@ export class Hosting {
     const { observeIP, findMissing } = workplace;
     this.#workplace = workplace;
     this.#watch = new WayOutWatch({ observeIP, findMissing, onChange: (wayOut) => this.#wayOutChanged(wayOut) });
-    workplace.sessions.onReport((report) => this.#link.sendSession(report));
+    workplace.sessions.onReport((report) => this.#reported(report));
     workplace.sessions.onGrantQueue(() =>
       this.#link.sendQueue({ kind: "grant-request", requests: [...workplace.sessions.grantQueue()] }),
     );
+  }
+
+  #reported(report: SessionReport): void {
+    const { uid } = report.device;
+    this.#link.sendSession(report);
+    if (isAtRest(report) === this.#resting.has(uid)) return;
+    if (isAtRest(report)) this.#resting.add(uid);
+    else this.#resting.delete(uid);
+    this.#save();
   }
 
   /** Not before the way out was looked at: a session must not start over a proxy whose Secret is missing. */
@@ -221,7 +231,7 @@ export class Hosting {
     this.#options.file.save({
       version: 1,
       welcome: this.#welcome,
-      assign: this.#assign,
+      assign: withoutResting(this.#assign, this.#resting),
       selfStartedMs: this.#selfGrants.startedMs,
       charges: [...this.#charges],
     });

@@ -3,6 +3,8 @@ import type { Logger } from "pino";
 import { WebSocket, type RawData } from "ws";
 
 const maxFrameBytes = 64 * 1024 * 1024;
+/** For the other end's goodbye; `ws` itself waits half a minute. */
+const goodbyeMs = 1_000;
 
 export interface ConnectionOptions {
   readonly url: string;
@@ -23,6 +25,7 @@ export class HubConnection {
   readonly #socket: WebSocket;
   readonly #dialTimer: NodeJS.Timeout;
   readonly #pingTimer: NodeJS.Timeout;
+  #goodbyeTimer: NodeJS.Timeout | undefined;
   #heardMs = performance.now();
 
   constructor(options: ConnectionOptions) {
@@ -48,13 +51,10 @@ export class HubConnection {
     if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(frame));
   }
 
-  /** Says goodbye; `onClose` follows. What was sent before still arrives. */
+  /** Says goodbye; `onClose` follows soon, whether the other end answers or not. What was sent before still arrives. */
   close(): void {
     this.#socket.close(1000);
-  }
-
-  terminate(): void {
-    this.#socket.terminate();
+    this.#goodbyeTimer ??= setTimeout(() => this.#socket.terminate(), goodbyeMs);
   }
 
   #opened(): void {
@@ -85,6 +85,7 @@ export class HubConnection {
 
   #closed(): void {
     clearTimeout(this.#dialTimer);
+    clearTimeout(this.#goodbyeTimer);
     clearInterval(this.#pingTimer);
     this.#options.onClose();
   }

@@ -1,6 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { setTimeout as sleep } from "node:timers/promises";
-import type { HubFrame, PodFrame, SessionReport, Welcome } from "@wa/schema";
+import { linkVersion, type HubFrame, type PodFrame, type SessionReport, type Welcome } from "@wa/schema";
 import type { Logger } from "pino";
 import { HubConnection } from "./hub-connection.ts";
 import { framesOf, nothingOutgoing, withSession, type Outgoing } from "./outgoing.ts";
@@ -9,7 +8,6 @@ import { noTerm, termAfter } from "./terms.ts";
 
 /** Reports of one burst travel together, each session's newest alone. */
 const coalesceMs = 20;
-const goodbyeMs = 1_000;
 
 export type LeaderFrame = Exclude<HubFrame, { kind: "not-leader" | "refused" | "welcome" }>;
 type Hello = Extract<PodFrame, { kind: "hello" }>;
@@ -85,12 +83,10 @@ export class HubLink {
     this.#flush();
     const connection = this.#connection;
     if (connection === undefined) return;
-    const closed = new Promise<void>((resolve) => {
+    await new Promise<void>((resolve) => {
       this.#onClosed = resolve;
+      connection.close();
     });
-    connection.close();
-    await Promise.race([closed, sleep(goodbyeMs, undefined, { ref: false })]);
-    connection.terminate();
   }
 
   async #dial(): Promise<void> {
@@ -167,6 +163,10 @@ export class HubLink {
   }
 
   #welcomed(welcome: Welcome): void {
+    if (welcome.version !== linkVersion) {
+      this.#options.log.error({ version: welcome.version, ours: linkVersion }, "hub speaks another version");
+      return this.#leave("Refused");
+    }
     this.#isWelcome = true;
     this.#options.log.info({ term: welcome.term }, "hub link up");
     this.#options.onWelcome(welcome);

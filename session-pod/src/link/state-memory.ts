@@ -1,4 +1,4 @@
-import { AssignFrame, Bucket, DeviceRef, Welcome } from "@wa/schema";
+import { AssignFrame, Bucket, DeviceRef, Welcome, type SessionReport } from "@wa/schema";
 import { z } from "zod";
 
 /** A start that this pod made without a leader and no leader knows of yet; `atMs` is milliseconds since 1970. */
@@ -30,4 +30,14 @@ export function decodeMemory(text: string): StateMemory | undefined {
   } catch {
     return undefined;
   }
+}
+
+const rest: readonly SessionReport["state"][] = ["Hibernated", "LoggedOut", "Blocked", "LogoutDone"];
+
+/** Whether a session ended in a way that only a person or the operator may take back. */
+export const isAtRest = ({ state }: Pick<SessionReport, "state">): boolean => rest.includes(state);
+
+/** A restart must not wake what is at rest: a device that was banned or replaced would try again by itself. */
+export function withoutResting(assign: AssignFrame, resting: ReadonlySet<string>): AssignFrame {
+  return { ...assign, assignments: assign.assignments.filter(({ device }) => !resting.has(device.uid)) };
 }
