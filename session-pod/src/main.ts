@@ -47,14 +47,14 @@ const hosting = new Hosting({
   openWorkplace,
   onOutdated: () => void stop("the operator's settings changed"),
 });
+let isStopping = false;
+process.once("SIGTERM", () => void stop("asked to end"));
+process.once("SIGINT", () => void stop("asked to end"));
 // No host: IPv6 and IPv4 alike, where the pod has them.
 const http = { host: "", port: Number(flags["http-port"]), metrics, notReady: () => hosting.notReady };
 const { port } = await serveObservation(http);
 await hosting.start();
 log.info({ endpoint, pod: pod.name, egress: egress.kind, port }, "session pod up");
-
-process.once("SIGTERM", () => void stop("asked to end"));
-process.once("SIGINT", () => void stop("asked to end"));
 
 function openWorkplace({ whatsapp, installation, canaryKeyBase64, store: { url } }: Welcome): Workplace {
   const credentials = egress.kind === "proxy" ? egress.credentials : undefined;
@@ -108,6 +108,8 @@ function onTrouble({ operation, code }: { readonly operation: string; readonly c
 }
 
 async function stop(reason: string): Promise<void> {
+  if (isStopping) return;
+  isStopping = true;
   log.info({ reason }, "session pod ends");
   setTimeout(() => {
     log.error("sessions did not end in time");

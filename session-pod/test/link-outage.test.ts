@@ -4,6 +4,7 @@ import { podPaths } from "@wa/schema";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { device, LinkScene, phone } from "./link-scene.ts";
+import { startPostgres } from "./postgres.ts";
 import { until } from "./until.ts";
 
 /** At once: they are mostly waiting. */
@@ -24,6 +25,24 @@ describe.concurrent("a session pod without an operator", () => {
     expect(scene.hub.hellos()[0]?.sessions).toMatchObject([{ device, state: "Connected" }]);
     expect(scene.hub.authorizations.at(-1)).toBe("Bearer token-2");
     expect(await scene.counts()).toMatchObject({ socketsNow: 1, socketsEver: before.socketsEver });
+  });
+
+  it("ends its sockets when neither the hub nor the store answers, and not before", async (context) => {
+    await using scene = await LinkScene.set(context);
+    const postgres = await startPostgres();
+    context.onTestFinished(async () => await postgres.stop());
+    scene.hub.welcome = { ...scene.hub.welcome, store: { url: postgres.url } };
+    scene.startPod();
+    await scene.pair();
+    await scene.hub.down();
+    await postgres.crash();
+    await sleep(20_000);
+    expect(await scene.counts()).toMatchObject({ socketsNow: 1 });
+    await until("the socket is gone", async () => (await scene.counts()).socketsNow === 0, 20_000);
+    await postgres.start();
+    await scene.hub.up();
+    await until("it logs in again", async () => (await scene.counts()).logins === 2, 30_000);
+    expect(await scene.counts()).toMatchObject({ framesFromOldSocket: 0 });
   });
 
   it("comes back by itself after a container restart without an operator, without a QR code, and reports the start later", async (context) => {

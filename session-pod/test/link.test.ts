@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { deriveCanaryKey, podPaths } from "@wa/schema";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { assignment, device, LinkScene, observedIP } from "./link-scene.ts";
+import { assignment, device, LinkScene, observedIP, phone } from "./link-scene.ts";
 import { startPostgres } from "./postgres.ts";
 import { until } from "./until.ts";
 
@@ -29,6 +29,18 @@ describe("a session pod on the operator's link", () => {
       identity: { jid: expect.any(String) },
     });
     expect(await scene.counts()).toMatchObject({ isLinked: true, socketsNow: 1, logins: 1 });
+  });
+
+  it("writes no code, key, address or password into its log, however much it logs", async (context) => {
+    await using scene = await LinkScene.set(context);
+    const pod = scene.startPod({ environment: { WA_LOG_LEVEL: "trace" } });
+    await scene.pair();
+    await pod.end("SIGTERM");
+    const codes = scene.hub.frames.flatMap((frame) => (frame.kind === "session" ? (frame.session.qr?.code ?? []) : []));
+    const keys = assignment.dataKeys.map(({ keyBase64 }) => keyBase64);
+    expect(codes.length).toBeGreaterThan(0);
+    for (const secret of [...codes, ...keys, scene.hub.welcome.canaryKeyBase64, phone, "token-1"])
+      expect(pod.log()).not.toContain(secret);
   });
 
   it("releases its sessions at SIGTERM and exits with 0", async (context) => {
@@ -63,6 +75,14 @@ describe("a session pod on the operator's link", () => {
     expect(scene.hub.session(device.uid)?.state).toBe("Connected");
     expect(await scene.counts()).toMatchObject({ socketsNow: 1 });
     expect(pod.log()).toContain("no JSON");
+
+    scene.hub.term = 4;
+    scene.hub.assign = { egressIPEndpoints: [], assignments: [] };
+    scene.hub.cut();
+    await until("a leader of before is left for another one", () => scene.hub.hellos().length >= 3);
+    expect(scene.hub.session(device.uid)?.state).toBe("Connected");
+    scene.hub.term = 6;
+    await scene.hub.reported(device.uid, "Released");
   });
 
   it("starts anew when the operator's settings change", async (context) => {
