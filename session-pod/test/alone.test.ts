@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startSimulator, type Simulator } from "@wa/simulator";
@@ -12,7 +12,7 @@ let phone: string;
 let accounts = 0;
 
 beforeAll(async () => {
-  simulator = await startSimulator();
+  simulator = await startSimulator({ tlsPort: 0 });
 });
 afterAll(async () => {
   await simulator[Symbol.asyncDispose]();
@@ -130,6 +130,29 @@ describe("a session run alone", () => {
     const log = session.errors.join("\n");
     for (const secret of [key, phone, peer, "a secret text", session.qrs[0] ?? "no code"])
       expect(log.includes(secret)).toBe(false);
+  });
+
+  it("trusts the certificates of WA_CA_FILE, and no server without them", async () => {
+    const run = await options();
+    const caFile = join(run.folder, "ca.pem");
+    await writeFile(caFile, simulator.caPem);
+    await using stranger = new AloneProcess({ ...run, environment: { WA_URL: simulator.wssUrl } });
+    const { lastDisconnect } = await stranger.until("an end", (report) => report.lastDisconnect !== undefined);
+    expect(lastDisconnect?.cause).toBe("TlsFault");
+    stranger.signal("SIGTERM");
+    expect(await stranger.exited()).toBe(0);
+
+    const environment = { WA_URL: simulator.wssUrl, WA_CA_FILE: caFile };
+    await using session = await linkedAlone({ ...run, environment }, phone);
+    expect(session.last?.state).toBe("Connected");
+  });
+
+  it.each(["SIGTERM", "SIGINT"] as const)("ends at %s while it waits for a scan", async (signal) => {
+    await using session = new AloneProcess(await options());
+    await session.qr();
+    session.signal(signal);
+    expect(await session.exited()).toBe(0);
+    expect(session.last?.state).toBe("Released");
   });
 
   it("says what is wrong with a line of standard input, and goes on", async () => {

@@ -62,6 +62,53 @@ it("the store crashes under a commit: the process and the socket live on, and th
   expect(await device()).toMatchObject({ socketsEver: before.socketsEver, messagesRefused: 0, retryReceipts: 0 });
 });
 
+it("the phone hears of the link after the credentials are stored", async () => {
+  await using session = new AloneProcess(run);
+  const qr = await session.qr();
+  const release = await holdWrites("wa_value");
+  const scanned = simulator.client.scan(phone, qr);
+  await sleep(heldMs);
+  expect((await simulator.client.stats(phone)).devices).toEqual({});
+  await release();
+  await scanned;
+  await session.connected();
+});
+
+it("killed before the credentials are stored, the device is not linked, and a new scan links it", async () => {
+  const session = new AloneProcess(run);
+  const qr = await session.qr();
+  const release = await holdWrites("wa_value");
+  const scanned = simulator.client.scan(phone, qr).catch(() => undefined);
+  await sleep(1_000);
+  session.signal("SIGKILL");
+  await session.exited();
+  await release();
+  await scanned;
+  expect((await simulator.client.stats(phone)).devices).toEqual({});
+  await using again = await linkedAlone(run, phone);
+  expect(again.last?.paired).toBe(true);
+});
+
+it("every prekey that the server has is in the store, however the first upload broke", async () => {
+  await simulator.client.setScenarioOf(phone, {
+    rules: [{ stage: "iq", xmlns: "encrypt", child: "registration", times: 1, action: { kind: "reset" } }],
+  });
+  await using session = await linkedAlone(run, phone);
+  // What the dead socket had under way would land by now.
+  await sleep(heldMs);
+  const { preKeyIds = [] } = await device();
+  expect(preKeyIds.length).toBeGreaterThanOrEqual(812);
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  const { rows } = await client.query("select id from wa_value where type = 'pre-key'");
+  await client.end();
+  const stored = new Set(rows.map((row: { id: string }) => Number(row.id)));
+  expect(preKeyIds.filter((id) => !stored.has(id))).toEqual([]);
+  expect(session.reports.some(({ lastDisconnect }) => lastDisconnect?.cause === "NetworkLoss")).toBe(true);
+  await simulator.client.text(peer, phone, "by a prekey");
+  await until("the text", async () => (await inboxTexts()).includes("by a prekey"));
+});
+
 /** No write to these tables ends until the returned function is called; reads go on. */
 async function holdWrites(...tables: readonly string[]): Promise<() => Promise<void>> {
   const client = new Client({ connectionString: url });

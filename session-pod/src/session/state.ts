@@ -22,7 +22,7 @@ export interface SessionState {
 }
 
 /** `Idle` has no socket and nothing planned; the rest states of the link's report are `resting` with a name. */
-export type Phase =
+type Phase =
   | { readonly kind: "WaitingForGrant"; readonly bucket: Bucket }
   | { readonly kind: "Connecting" }
   | { readonly kind: "AwaitingPairing" }

@@ -35,7 +35,7 @@ export interface PodSituation {
 }
 
 /** What a session tells its pod. */
-export interface SessionListener {
+interface SessionListener {
   readonly onReport: (report: SessionReport) => void;
   /** The session entered or left the queue for a start. */
   readonly onQueueChange: () => void;

@@ -125,7 +125,7 @@ export interface Store extends AsyncDisposable {
 }
 
 /** Where a connection attempt failed on its way out. */
-export const egressPhases = ["dns", "tcp", "proxy", "tls"] as const;
+const egressPhases = ["dns", "tcp", "proxy", "tls"] as const;
 export type EgressPhase = (typeof egressPhases)[number];
 
 /** `code`: a system code such as ECONNREFUSED, a SOCKS reply such as NotAllowed, an HTTP status of a CONNECT, or Timeout. Never credentials. */
