@@ -26,7 +26,7 @@ export interface Secrets {
 }
 
 /** What the hub needs of the rest of the operator. */
-interface HubInput {
+export interface HubInput {
   readonly term: number;
   readonly secrets: Secrets;
   readonly isOurPod: IsOurPod;

@@ -39,9 +39,11 @@ export type LinkChange =
   | { readonly kind: "Device"; readonly namespace: string; readonly name: string };
 
 /** Answers whether a pod that presents a valid token is one that the operator created and recorded (its endpoint's status holds the UID). */
-export type IsOurPod = (pod: { readonly namespace: string; readonly name: string; readonly uid: string }) =>
-  | { readonly kind: "Ours"; readonly endpoint: string }
-  | { readonly kind: "Foreign"; readonly message: string };
+export type IsOurPod = (pod: {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+}) => { readonly kind: "Ours"; readonly endpoint: string } | { readonly kind: "Foreign"; readonly message: string };
 
 /** Start budgets and addresses that a grant for an endpoint draws on. */
 export type BudgetOf = (

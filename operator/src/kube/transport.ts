@@ -27,6 +27,8 @@ export interface Transport {
   call(call: ApiCall): Promise<unknown>;
   /** Lines of a watch. Ends without an error when the server closes in order; `signal` destroys its connection. */
   watch(call: Pick<ApiCall, "path" | "query">, signal: AbortSignal): AsyncIterable<unknown>;
+  /** The API server's clock by its last answer, in milliseconds since the epoch; steps of a second, as HTTP dates have. */
+  serverNowMs(): number;
   close(): Promise<void>;
 }
 
@@ -40,6 +42,8 @@ interface Connection {
   readonly watches: Agent;
   readonly metrics: KubeMetrics;
   readonly host: string;
+  /** Server time minus our monotonic clock, as of the last answer. */
+  clockOffsetMs: number;
 }
 
 /** Separate pools, and HTTP/1.1: on a shared HTTP/2 connection one reset ends every watch and call. */
@@ -51,11 +55,13 @@ export function connectTransport(access: ClusterAccess, metrics: KubeMetrics): T
     watches: new Agent({ connect, allowH2: false, bodyTimeout: 0, headersTimeout: watchHeadersTimeoutMs }),
     metrics,
     host: new URL(access.server).host,
+    clockOffsetMs: performance.timeOrigin,
   };
   return {
     namespace: access.namespace,
     call: async (call) => await callWithRetries(connection, call),
     watch: (call, signal) => watchLines(connection, call, signal),
+    serverNowMs: () => performance.now() + connection.clockOffsetMs,
     close: async () => {
       await Promise.all([connection.requests.destroy(), connection.watches.destroy()]);
     },
@@ -111,10 +117,11 @@ async function authorized(
 }
 
 async function send(
-  { access, metrics, host }: Connection,
+  connection: Connection,
   call: ApiCall,
   options: { readonly dispatcher: Agent; readonly signal: AbortSignal; readonly isFresh: boolean },
 ): Promise<Dispatcher.ResponseData> {
+  const { access, metrics, host } = connection;
   const url = `${access.server}${call.path}${queryText(call.query)}`;
   const response = await request(url, {
     method: call.method,
@@ -130,6 +137,8 @@ async function send(
     ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
   });
   metrics.restRequests.inc({ code: String(response.statusCode), method: call.method, host });
+  const serverMs = Date.parse(String(response.headers["date"]));
+  if (Number.isFinite(serverMs)) connection.clockOffsetMs = serverMs - performance.now();
   return response;
 }
 

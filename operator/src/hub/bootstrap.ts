@@ -1,0 +1,54 @@
+import { randomBytes } from "node:crypto";
+import { masterKeyBytes, parseMasterKey } from "@wa/schema";
+import { ensureSecret, newPassword, readSecretKey } from "../act/bootstrap-secrets.ts";
+import type { Transport } from "../kube/transport.ts";
+import { newAuthority, type Authority } from "./certificates.ts";
+
+/** Names of what the first start makes, and where the store's URL comes from. */
+export interface BootstrapNames {
+  readonly namespace: string;
+  readonly masterKeySecret: string;
+  readonly hubCaSecret: string;
+  readonly store:
+    | { readonly kind: "Url"; readonly secret: string; readonly key: string }
+    | {
+        readonly kind: "OwnDatabase";
+        readonly secret: string;
+        readonly host: string;
+        readonly port: number;
+        readonly database: string;
+        readonly user: string;
+      };
+}
+
+export interface Installation {
+  readonly masterKey: Uint8Array;
+  readonly authority: Authority;
+  readonly storeUrl: string;
+}
+
+/** Reads the installation's Secrets, and makes master key, hub CA and the own database's password at the first start. */
+export async function prepareInstallation(transport: Transport, names: BootstrapNames): Promise<Installation> {
+  const { namespace } = names;
+  const key = await ensureSecret(transport, { namespace, name: names.masterKeySecret }, () => ({
+    key: randomBytes(masterKeyBytes).toString("base64"),
+  }));
+  const ca = await ensureSecret(transport, { namespace, name: names.hubCaSecret }, async () => {
+    const { certificatePem, keyPem } = await newAuthority();
+    return { "tls.crt": certificatePem, "tls.key": keyPem };
+  });
+  return {
+    masterKey: parseMasterKey(key["key"] ?? ""),
+    authority: { certificatePem: ca["tls.crt"] ?? "", keyPem: ca["tls.key"] ?? "" },
+    storeUrl: await storeUrlOf(transport, names),
+  };
+}
+
+async function storeUrlOf(transport: Transport, { namespace, store }: BootstrapNames): Promise<string> {
+  if (store.kind === "Url") return await readSecretKey(transport, { namespace, name: store.secret, key: store.key });
+  const { secret, host, port, database, user } = store;
+  const { password = "" } = await ensureSecret(transport, { namespace, name: secret }, () => ({
+    password: newPassword(),
+  }));
+  return `postgres://${encodeURIComponent(user)}:${encodeURIComponent(password)}@${host}:${port}/${encodeURIComponent(database)}`;
+}

@@ -1,0 +1,106 @@
+import { deriveCanaryKey } from "@wa/schema";
+import { Registry } from "prom-client";
+import { readConfig, type Config } from "./config/config.ts";
+import { run, type HubInput, type Secrets } from "./controllers/run.ts";
+import { uninstall } from "./controllers/uninstall.ts";
+import { prepareInstallation, type Installation } from "./hub/bootstrap.ts";
+import { ledgerName } from "./hub/ledger-lease.ts";
+import { createHubMetrics } from "./hub/metrics.ts";
+import { startHub, type HubOptions } from "./hub/start-hub.ts";
+import { loadClusterAccess } from "./kube/kubeconfig.ts";
+import { createKubeMetrics } from "./kube/metrics.ts";
+import { connectTransport, type Transport } from "./kube/transport.ts";
+import { createLogger } from "./observe/log.ts";
+
+/** `node main.ts` runs the operator; `node main.ts uninstall` is the chart's pre-delete hook. */
+async function main(command: string | undefined): Promise<void> {
+  const registry = new Registry();
+  const kubeMetrics = createKubeMetrics(registry);
+  const transport = connectTransport(await loadClusterAccess(), kubeMetrics);
+  if (command === "uninstall") {
+    await uninstall(transport, createLogger(process.env["LOG_LEVEL"] ?? "info"));
+    return await transport.close();
+  }
+  const config = readConfig(process.env);
+  const logger = createLogger(config.logLevel);
+  const metrics = createHubMetrics(registry);
+  const first = new FirstStart(transport, config);
+  const running = await run({
+    config,
+    transport,
+    registry,
+    kubeMetrics,
+    logger,
+    prepare: async () => await first.secrets(),
+    startHub: async (input) =>
+      await startHub({
+        ...hubOptions(config, input),
+        authority: (await first.read()).authority,
+        transport,
+        logger,
+        metrics,
+      }),
+    ledgerOf: ledgerName,
+    onFatal: (reason) => {
+      logger.fatal({ reason }, "ending");
+      process.exit(1);
+    },
+  });
+  for (const signal of ["SIGTERM", "SIGINT"] as const)
+    process.once(signal, () => {
+      logger.info({ signal }, "ending");
+      void running[Symbol.asyncDispose]()
+        .then(async () => await transport.close())
+        .then(() => process.exit(0));
+    });
+}
+
+/** The installation's Secrets, read once a process. */
+class FirstStart {
+  readonly #transport: Transport;
+  readonly #config: Config;
+  #installation: Promise<Installation> | undefined;
+
+  constructor(transport: Transport, config: Config) {
+    this.#transport = transport;
+    this.#config = config;
+  }
+
+  async read(): Promise<Installation> {
+    const { podNamespace, masterKeySecret, hubCaSecret, store } = this.#config;
+    this.#installation ??= prepareInstallation(this.#transport, {
+      namespace: podNamespace,
+      masterKeySecret,
+      hubCaSecret,
+      store,
+    });
+    return await this.#installation;
+  }
+
+  async secrets(): Promise<Secrets> {
+    const { masterKey, authority, storeUrl } = await this.read();
+    return { masterKey, hubCaPem: authority.certificatePem, storeUrl };
+  }
+}
+
+function hubOptions(
+  config: Config,
+  { term, secrets, isOurPod, budgetOf }: HubInput,
+): Omit<HubOptions, "authority" | "transport" | "logger" | "metrics"> {
+  return {
+    term,
+    isOurPod,
+    budgetOf,
+    names: [config.hubHost],
+    port: config.hubPort,
+    namespace: config.podNamespace,
+    welcome: {
+      installation: config.installation,
+      store: { url: secrets.storeUrl },
+      canaryKeyBase64: deriveCanaryKey(secrets.masterKey),
+      whatsapp: config.whatsapp,
+    },
+  };
+}
+
+await main(process.argv[2]);
