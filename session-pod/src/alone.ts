@@ -1,7 +1,15 @@
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
-import { alone, currentDataKey, deriveCanaryKey, storeKey, type Assignment, type SessionReport } from "@wa/schema";
+import {
+  alone,
+  currentDataKey,
+  deriveCanaryKey,
+  storeKey,
+  type Assignment,
+  type Cause,
+  type SessionReport,
+} from "@wa/schema";
 import qrcode from "qrcode";
 import { aloneUsage, ConfigError, parseAloneConfig, type AloneConfig } from "./config/alone-config.ts";
 import { masterKeyIn } from "./config/master-key-file.ts";
@@ -22,8 +30,11 @@ import { whatsAppLibrary } from "./whatsapp/library.ts";
 const faultExitCode = 70;
 const stopWithinMs = 25_000;
 const grantValidMs = 60_000;
-/** Nothing more happens to a session in one of these without a person. */
-const endStates = new Set<SessionReport["state"]>(["LogoutDone", "Released"]);
+const unclaimedStates = new Set<SessionReport["state"]>(["Claiming", "StoreUnavailable", "StoreRefused"]);
+/** WhatsApp closed this connection for another one of the same device. */
+const takenOver: Cause = "Replaced";
+/** The session is done, or another process has taken the device over. */
+const endStates = new Set<SessionReport["state"]>(["LogoutDone", "Released", "ClaimRefused"]);
 
 interface Identity {
   readonly key: DeviceKey;
@@ -95,9 +106,9 @@ async function untilEnd(config: AloneConfig, identity: Identity, sessions: Sessi
       queueMicrotask(assign);
       return;
     }
-    hasClaimed ||= report.state !== "Claiming";
+    hasClaimed ||= !unclaimedStates.has(report.state);
     tell(report);
-    if (endStates.has(report.state)) ended.resolve();
+    if (endStates.has(report.state) || report.reason === takenOver) ended.resolve();
   });
   // Nobody else starts sessions here, so every start is granted at once.
   sessions.onGrantQueue((queue) => {

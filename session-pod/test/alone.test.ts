@@ -132,6 +132,16 @@ describe("a session run alone", () => {
       expect(log.includes(secret)).toBe(false);
   });
 
+  it("ends when another process takes the device over", async () => {
+    const run = await options();
+    await using first = await linkedAlone(run, phone);
+    await using second = new AloneProcess(run);
+    await second.connected();
+    expect(await first.exited()).toBe(0);
+    expect(first.reports.some(({ state, reason }) => state === "ClaimRefused" || reason === "Replaced")).toBe(true);
+    expect(second.last?.state).toBe("Connected");
+  });
+
   it("trusts the certificates of WA_CA_FILE, and no server without them", async () => {
     const run = await options();
     const caFile = join(run.folder, "ca.pem");

@@ -140,6 +140,19 @@ describe("a device that another pod has claimed", () => {
   });
 });
 
+it("a device that is released and assigned again at once has one socket at a time", async () => {
+  await newAccount();
+  const bench = await opened();
+  await bench.link("d", phone);
+  for (const epoch of [2, 3, 4]) {
+    bench.sessions.setAssignments([]);
+    bench.assign("d", epoch);
+    await bench.reported("d", "Connected", (report) => report.epoch === epoch && report.state === "Connected");
+  }
+  expect(await device()).toMatchObject({ socketsNow: 1, socketsEver: 4, framesFromOldSocket: 0 });
+  expect(bench.said.some(({ lastDisconnect }) => lastDisconnect?.cause === "Replaced")).toBe(false);
+});
+
 describe("an entitlement", () => {
   it("ends with the link and the store both silent for half a minute; the session comes back with the store", async () => {
     await newAccount();

@@ -66,9 +66,9 @@ export class RunningSession {
     return this.#connection !== undefined && this.#state.phase.kind === "Connected";
   }
 
+  /** Does nothing once the session was stopped. */
   start(): void {
-    this.#publish();
-    void this.#takeClaim();
+    if (this.#state.phase.kind !== "Resting") void this.#takeClaim();
   }
 
   /** The same device, assigned anew: a raised epoch is claimed, all else applies from the next connection on. */

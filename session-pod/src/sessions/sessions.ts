@@ -25,7 +25,8 @@ export class Sessions {
   readonly #options: SessionsOptions;
   readonly #situation: PodSituation;
   readonly #sessions = new Map<string, RunningSession>();
-  readonly #leaving = new Set<Promise<void>>();
+  /** Sessions on their way out; one of the same device begins after the one before has ended. */
+  readonly #leaving = new Map<string, Promise<void>>();
   readonly #reportListeners = new Set<(report: SessionReport) => void>();
   readonly #queueListeners = new Set<(requests: readonly GrantRequest[]) => void>();
   readonly #timers: readonly NodeJS.Timeout[];
@@ -95,7 +96,7 @@ export class Sessions {
   /** Closes every socket and writes what is left to write; resolves when each session has reported Released. */
   async stop(): Promise<void> {
     this.setAssignments([]);
-    await Promise.all(this.#leaving);
+    await Promise.all(this.#leaving.values());
     for (const timer of this.#timers) clearInterval(timer);
   }
 
@@ -115,14 +116,19 @@ export class Sessions {
       },
     });
     this.#sessions.set(uid, session);
-    inContextOf(session, () => session.start());
+    const before = this.#leaving.get(uid) ?? Promise.resolve();
+    inContextOf(session, () => void before.then(() => session.start()));
   }
 
   #release(uid: string, session: RunningSession): void {
     this.#sessions.delete(uid);
     const left = inContextOf(session, async () => await session.stop());
-    this.#leaving.add(left);
-    void left.then(() => this.#leaving.delete(left));
+    const before = this.#leaving.get(uid) ?? Promise.resolve();
+    const bothLeft = Promise.all([before, left]).then(() => undefined);
+    this.#leaving.set(uid, bothLeft);
+    void bothLeft.then(() => {
+      if (this.#leaving.get(uid) === bothLeft) this.#leaving.delete(uid);
+    });
   }
 
   /** One query a second for the whole process, whatever the number of sessions. */

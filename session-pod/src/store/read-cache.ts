@@ -1,6 +1,9 @@
 import { placeKey } from "./batch.ts";
 import type { Batch } from "./batch.ts";
 
+/** Credentials are read before the first generation; a prekey when a new contact uses it, and 812 are made at once. */
+const readOnceAtMost = new Set(["creds", "pre-key"]);
+
 /**
  * Values that one generation read or wrote lately. It is written after a commit, never before, and dropped with the generation:
  * what it answers is what the database holds.
@@ -38,7 +41,7 @@ export class ReadCache {
 
   keepWritten(batch: Batch): void {
     this.#writes += 1;
-    for (const [key, { value }] of batch.puts) this.#keep(key, value);
+    for (const [key, { type, value }] of batch.puts) if (!readOnceAtMost.has(type)) this.#keep(key, value);
     for (const key of batch.deletes.keys()) this.#keep(key, undefined);
   }
 
