@@ -91,7 +91,8 @@ function hubOptions(
     term,
     isOurPod,
     budgetOf,
-    names: [config.hubHost],
+    // By its own name in the cluster; by localhost through a port-forward.
+    names: [config.hubHost, "localhost"],
     port: config.hubPort,
     namespace: config.podNamespace,
     welcome: {

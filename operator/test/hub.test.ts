@@ -1,0 +1,292 @@
+import { randomUUID } from "node:crypto";
+import { hubAudience, hubPath, linkVersion, type HubFrame, type PodFrame } from "@wa/schema";
+import { pino } from "pino";
+import { Registry } from "prom-client";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { WebSocket } from "ws";
+import { z } from "zod";
+import { newAuthority, type Authority } from "../src/hub/certificates.ts";
+import { ledgerName } from "../src/hub/ledger-lease.ts";
+import type { IsOurPod } from "../src/hub/links.ts";
+import { createHubMetrics } from "../src/hub/metrics.ts";
+import { startHub, type Hub } from "../src/hub/start-hub.ts";
+import { startApiServer, type ApiServer } from "./api-server.ts";
+
+/** The real hub with real projected tokens, on a real API server. */
+let server: ApiServer;
+let authority: Authority;
+let namespace: string;
+const limit = { login: { count: 6, periodMs: 5_000 }, registration: { count: 6, periodMs: 5_000 } };
+const ours = new Set<string>();
+
+beforeAll(async () => {
+  server = await startApiServer();
+  authority = await newAuthority();
+  namespace = await server.createNamespace();
+});
+afterAll(async () => {
+  await server.stop();
+});
+
+const isOurPod: IsOurPod = ({ uid }) =>
+  ours.has(uid) ? { kind: "Ours", endpoint: "eu-px" } : { kind: "Foreign", message: "not recorded" };
+
+async function hubOf(ledger = "203.0.113.1", term = 7): Promise<Hub> {
+  const welcome = {
+    installation: "wa/op",
+    store: { url: "sqlite://x" },
+    canaryKeyBase64: "",
+    whatsapp: { url: "ws://x", rootKeyHex: "", caBundle: "", clientVersion: "" },
+  };
+  return await startHub({
+    transport: server.transport,
+    logger: pino({ level: process.env["TEST_LOG"] ?? "silent" }),
+    metrics: createHubMetrics(new Registry()),
+    term,
+    authority,
+    names: ["localhost"],
+    port: 0,
+    namespace,
+    welcome,
+    isOurPod,
+    budgetOf: () => ({ ledgers: [ledgerName(ledger)], limits: limit }),
+  });
+}
+
+const Uid = z.object({ metadata: z.object({ uid: z.string() }) });
+const TokenAnswer = z.object({ status: z.object({ token: z.string() }) });
+
+/** A pod object, and a token bound to it as the kubelet would project it. */
+async function podWithToken(audience: string = hubAudience): Promise<{ name: string; uid: string; token: string }> {
+  const name = `pod-${randomUUID().slice(0, 8)}`;
+  const path = `/api/v1/namespaces/${namespace}`;
+  const body = {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name, namespace },
+    spec: { containers: [{ name: "x", image: "x" }] },
+  };
+  const { metadata } = Uid.parse(await server.transport.call({ method: "POST", path: `${path}/pods`, body }));
+  const boundObjectRef = { kind: "Pod", apiVersion: "v1", name, uid: metadata.uid };
+  const request = {
+    apiVersion: "authentication.k8s.io/v1",
+    kind: "TokenRequest",
+    spec: { audiences: [audience], boundObjectRef },
+  };
+  const answer = await server.transport.call({
+    method: "POST",
+    path: `${path}/serviceaccounts/default/token`,
+    body: request,
+  });
+  return { name, uid: metadata.uid, token: TokenAnswer.parse(answer).status.token };
+}
+
+async function ourPod() {
+  const pod = await podWithToken();
+  ours.add(pod.uid);
+  return pod;
+}
+
+/** A pod's end of the link, frame by frame. */
+class Dialer {
+  readonly frames: HubFrame[] = [];
+  readonly #socket: WebSocket;
+  closed = false;
+  status = 0;
+
+  constructor(hub: Hub, token: string) {
+    this.#socket = new WebSocket(`wss://localhost:${hub.port}${hubPath}`, {
+      ca: authority.certificatePem,
+      headers: { authorization: `Bearer ${token}` },
+    });
+    this.#socket.on("message", (data) => this.frames.push(JSON.parse(z.instanceof(Buffer).parse(data).toString())));
+    this.#socket.on("close", () => (this.closed = true));
+    this.#socket.on("unexpected-response", (_request, response) => (this.status = response.statusCode ?? 0));
+    this.#socket.on("error", () => undefined);
+  }
+
+  async opened(): Promise<this> {
+    await expect.poll(() => this.#socket.readyState, { timeout: 5_000 }).toBe(WebSocket.OPEN);
+    return this;
+  }
+
+  say(frame: PodFrame | string): void {
+    this.#socket.send(typeof frame === "string" ? frame : JSON.stringify(frame));
+  }
+
+  hello(pod: { name: string; uid: string }): void {
+    this.say({
+      kind: "hello",
+      version: linkVersion,
+      endpoint: "eu-px",
+      pod: { namespace, ...pod, node: "n" },
+      sessions: [],
+      selfGranted: [],
+    });
+  }
+
+  async heard<K extends HubFrame["kind"]>(kind: K): Promise<Extract<HubFrame, { kind: K }>> {
+    const is = (frame: HubFrame): frame is Extract<HubFrame, { kind: K }> => frame.kind === kind;
+    await expect.poll(() => this.frames.some(is), { timeout: 8_000 }).toBe(true);
+    const found = this.frames.findLast(is);
+    if (found === undefined) throw new Error(`no ${kind}`);
+    return found;
+  }
+
+  end(): void {
+    this.#socket.terminate();
+  }
+}
+
+const assignment = (name: string) => ({
+  device: { namespace, name, uid: `uid-${name}` },
+  epoch: 1,
+  dataKeys: [{ keyId: "k", keyBase64: "" }],
+  desired: "Running" as const,
+  pairRequestedAt: "",
+  spec: {
+    pairing: { method: "QRCode" as const, phoneNumber: "", windowMs: 1 },
+    browser: { os: "a", name: "b", version: "c" },
+    clientVersion: "Auto",
+    connectTimeoutMs: 1,
+    keepAliveIntervalMs: 1,
+    queryTimeoutMs: 1,
+    baseDelayMs: 1,
+    maxDelayMs: 1,
+    unpairedAttempts: 1,
+  },
+});
+
+describe("who may link", () => {
+  it("a pod of ours with its own token gets the welcome and its whole wish", async () => {
+    await using hub = await hubOf();
+    const pod = await ourPod();
+    hub.setDesired(pod.uid, { egressIPEndpoints: ["http://echo/ip"], assignments: [assignment("d1")] });
+    const dialer = await new Dialer(hub, pod.token).opened();
+    dialer.hello(pod);
+    expect(await dialer.heard("welcome")).toMatchObject({ term: 7, installation: "wa/op" });
+    expect((await dialer.heard("assign")).assignments.map(({ device }) => device.name)).toEqual(["d1"]);
+    expect(hub.pods().get(pod.uid)).toMatchObject({ isConnected: true, endpoint: "eu-px" });
+  });
+
+  it("a valid token of a pod that the operator did not make is refused with the reason", async () => {
+    await using hub = await hubOf();
+    const pod = await podWithToken();
+    const dialer = await new Dialer(hub, pod.token).opened();
+    dialer.hello(pod);
+    expect(await dialer.heard("refused")).toMatchObject({ reason: "ForeignPod" });
+    expect(hub.pods().size).toBe(0);
+  });
+
+  it.each([
+    ["for another audience", async () => (await podWithToken("vault")).token],
+    ["that is no token", async () => await Promise.resolve("garbage")],
+    ["whose signature was changed", async () => `${(await ourPod()).token.slice(0, -6)}AAAAAA`],
+    ["of the kubeconfig's user", async () => await Promise.resolve(server.token)],
+  ])("a token %s does not open a link", async (_case, token) => {
+    await using hub = await hubOf();
+    const dialer = new Dialer(hub, await token());
+    await expect.poll(() => dialer.status, { timeout: 5_000 }).toBe(401);
+  });
+});
+
+describe("what a link may say", () => {
+  it.each([
+    ["no JSON", "not json"],
+    ["an unknown kind", JSON.stringify({ kind: "nonsense" })],
+    ["a session without its device", JSON.stringify({ kind: "session", session: { epoch: 1 } })],
+  ])("%s ends the link with the reason, and the hub goes on", async (_case, text) => {
+    await using hub = await hubOf();
+    const pod = await ourPod();
+    const dialer = await new Dialer(hub, pod.token).opened();
+    dialer.hello(pod);
+    await dialer.heard("welcome");
+    dialer.say(text);
+    expect(await dialer.heard("refused")).toMatchObject({ reason: "BadFrame" });
+    const again = await new Dialer(hub, pod.token).opened();
+    again.hello(pod);
+    await again.heard("welcome");
+  });
+
+  it("a report about a device that the pod was never wished to run is dropped", async () => {
+    await using hub = await hubOf();
+    const pod = await ourPod();
+    hub.setDesired(pod.uid, { egressIPEndpoints: [], assignments: [assignment("mine")] });
+    const dialer = await new Dialer(hub, pod.token).opened();
+    dialer.hello(pod);
+    await dialer.heard("assign");
+    const report = (name: string) => ({
+      device: { namespace, name, uid: `uid-${name}` },
+      epoch: 1,
+      state: "Connected" as const,
+      paired: true,
+      generation: 1,
+      browserDiffers: false,
+      attempt: 0,
+    });
+    dialer.say({ kind: "session", session: report("foreign") });
+    dialer.say({ kind: "session", session: report("mine") });
+    await expect.poll(() => [...(hub.pods().get(pod.uid)?.sessions.keys() ?? [])]).toEqual(["uid-mine"]);
+  });
+
+  it("a link of another version is refused", async () => {
+    await using hub = await hubOf();
+    const pod = await ourPod();
+    const dialer = await new Dialer(hub, pod.token).opened();
+    dialer.say({
+      kind: "hello",
+      version: 99,
+      endpoint: "eu-px",
+      pod: { namespace, ...pod, node: "n" },
+      sessions: [],
+      selfGranted: [],
+    });
+    expect(await dialer.heard("refused")).toMatchObject({ reason: "Version" });
+  });
+});
+
+function most(times: readonly number[], periodMs: number): number {
+  return Math.max(0, ...times.map((from) => times.filter((time) => time >= from && time < from + periodMs).length));
+}
+
+describe("starts", () => {
+  const names = Array.from({ length: 20 }, (_none, place) => `d${place}`);
+  const requests = () => names.map((name) => ({ device: assignment(name).device, bucket: "registration" as const }));
+
+  /** Links a pod with 20 devices, asks for all, and resolves to the due times on the server's clock. */
+  async function askForAll(hub: Hub, pod: { name: string; uid: string; token: string }): Promise<number[]> {
+    hub.setDesired(pod.uid, { egressIPEndpoints: [], assignments: names.map(assignment) });
+    const dialer = await new Dialer(hub, pod.token).opened();
+    dialer.hello(pod);
+    await dialer.heard("assign");
+    dialer.say({ kind: "grant-request", requests: requests() });
+    const { grants } = await dialer.heard("grant");
+    const nowMs = server.transport.serverNowMs();
+    dialer.end();
+    expect(grants).toHaveLength(20);
+    return grants.map(({ startInMs }) => nowMs + startInMs);
+  }
+
+  it("one answer gives a queue of 20 its times, and a new hub in the middle of it grants none too many", async () => {
+    const pod = await ourPod();
+    const address = `198.51.100.${Math.floor(Math.random() * 200)}`;
+    const first = await hubOf(address, 1);
+    const before = await askForAll(first, pod);
+    await first[Symbol.asyncDispose]();
+    await using second = await hubOf(address, 2);
+    const after = await askForAll(second, pod);
+    expect(most(before, limit.registration.periodMs)).toBeLessThanOrEqual(limit.registration.count);
+    // Whatever the pod uses of both answers: no period may hold more than the limit.
+    expect(most([...before, ...after], limit.registration.periodMs)).toBeLessThanOrEqual(limit.registration.count);
+  });
+
+  it("two leaders at once do not exceed the limit together", async () => {
+    const [one, two] = [await ourPod(), await ourPod()];
+    const address = "2001:db8::1";
+    await using first = await hubOf(address, 1);
+    await using second = await hubOf("2001:db8::2", 2);
+    const times = (await Promise.all([askForAll(first, one), askForAll(second, two)])).flat();
+    expect(times).toHaveLength(40);
+    expect(most(times, limit.registration.periodMs)).toBeLessThanOrEqual(limit.registration.count);
+  });
+});

@@ -1,0 +1,147 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { hubAudience, podPaths } from "@wa/schema";
+import { z } from "zod";
+import type { Transport } from "../src/kube/transport.ts";
+
+const EnvVar = z.object({
+  name: z.string(),
+  value: z.string().optional(),
+  valueFrom: z.object({ fieldRef: z.object({ fieldPath: z.string() }) }).optional(),
+});
+const PodObject = z.object({
+  metadata: z.object({ name: z.string(), namespace: z.string(), uid: z.string() }),
+  spec: z.object({
+    nodeName: z.string().optional(),
+    containers: z.array(z.object({ env: z.array(EnvVar).default([]) })).min(1),
+  }),
+});
+type PodObject = z.infer<typeof PodObject>;
+const PodList = z.object({ items: z.array(PodObject) });
+const TokenAnswer = z.object({ status: z.object({ token: z.string() }) });
+
+const program = join(import.meta.dirname, "../../session-pod/src/main.ts");
+
+interface RunningPod {
+  readonly object: PodObject;
+  readonly root: string;
+  container: ChildProcess;
+}
+
+/** The kubelet's part for session pods of one namespace: each pod object becomes a process, with the environment and token that the object asks for. */
+export class Kubelet implements AsyncDisposable {
+  readonly #transport: Transport;
+  readonly #namespace: string;
+  readonly #pods = new Map<string, RunningPod>();
+  readonly #stopped = new AbortController();
+  readonly #working: Promise<void>;
+  /** Everything that the containers printed. */
+  log = "";
+
+  constructor(transport: Transport, namespace: string) {
+    this.#transport = transport;
+    this.#namespace = namespace;
+    this.#working = this.#work();
+  }
+
+  get podNames(): readonly string[] {
+    return [...this.#pods.values()].map(({ object }) => object.metadata.name);
+  }
+
+  /** Kills a container with its processes; it is started again, as restartPolicy says, with the pod's folders as they were. */
+  async crash(): Promise<void> {
+    for (const pod of this.#pods.values()) {
+      pod.container.kill("SIGKILL");
+      await once(pod.container, "exit");
+      pod.container = this.#start(pod.object, pod.root);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopped.abort();
+    await this.#working;
+    for (const uid of this.#pods.keys()) await this.#end(uid, "SIGKILL");
+  }
+
+  async #work(): Promise<void> {
+    while (!this.#stopped.signal.aborted) {
+      await this.#sync().catch((error: unknown) => (this.log += `${String(error)}\n`));
+      await delay(100, undefined, { signal: this.#stopped.signal }).catch(() => undefined);
+    }
+  }
+
+  async #sync(): Promise<void> {
+    const path = `/api/v1/namespaces/${this.#namespace}/pods`;
+    const { items } = PodList.parse(await this.#transport.call({ method: "GET", path }));
+    const wanted = new Set(items.map(({ metadata }) => metadata.uid));
+    for (const uid of this.#pods.keys()) if (!wanted.has(uid)) await this.#end(uid, "SIGTERM");
+    for (const object of items) if (!this.#pods.has(object.metadata.uid)) await this.#begin(object);
+  }
+
+  async #begin(object: PodObject): Promise<void> {
+    const root = await mkdtemp(join(tmpdir(), "wa-kubelet-"));
+    for (const folder of [podPaths.tokenFolder, podPaths.stateFolder, podPaths.proxyFolder])
+      await mkdir(join(root, folder), { recursive: true });
+    await writeFile(join(root, podPaths.token), await this.#token(object));
+    const contentType = "application/merge-patch+json";
+    const path = `/api/v1/namespaces/${this.#namespace}/pods/${object.metadata.name}/status`;
+    await this.#transport.call({ method: "PATCH", path, contentType, body: { status: { phase: "Running" } } });
+    this.#pods.set(object.metadata.uid, { object, root, container: this.#start(object, root) });
+  }
+
+  async #token({ metadata: { name, uid } }: PodObject): Promise<string> {
+    const boundObjectRef = { kind: "Pod", apiVersion: "v1", name, uid };
+    const body = {
+      apiVersion: "authentication.k8s.io/v1",
+      kind: "TokenRequest",
+      spec: { audiences: [hubAudience], boundObjectRef },
+    };
+    const path = `/api/v1/namespaces/${this.#namespace}/serviceaccounts/default/token`;
+    return TokenAnswer.parse(await this.#transport.call({ method: "POST", path, body })).status.token;
+  }
+
+  #start({ metadata, spec }: PodObject, root: string): ChildProcess {
+    const fields: Readonly<Record<string, string>> = {
+      "metadata.name": metadata.name,
+      "metadata.namespace": metadata.namespace,
+      "metadata.uid": metadata.uid,
+      "spec.nodeName": spec.nodeName ?? "node-a",
+    };
+    const given = (spec.containers[0]?.env ?? []).map(({ name, value, valueFrom }) => [
+      name,
+      value ?? fields[valueFrom?.fieldRef.fieldPath ?? ""] ?? "",
+    ]);
+    const env: Record<string, string> = Object.fromEntries(given);
+    // There is no cluster DNS here; the certificate names localhost too.
+    const hubUrl = (env["WA_HUB_URL"] ?? "").replace(/\/\/[^:]+:/, "//localhost:");
+    const flags = [
+      "--conditions=source",
+      "--disable-warning=ExperimentalWarning",
+      program,
+      "--root",
+      root,
+      "--http-port",
+      "0",
+    ];
+    const container = spawn(process.execPath, flags, {
+      env: { ...env, WA_HUB_URL: hubUrl, PATH: process.env["PATH"] },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    for (const stream of [container.stdout, container.stderr])
+      stream.on("data", (chunk: Buffer) => (this.log += chunk.toString("utf8")));
+    return container;
+  }
+
+  async #end(uid: string, signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+    const pod = this.#pods.get(uid);
+    if (pod === undefined) return;
+    this.#pods.delete(uid);
+    pod.container.kill(signal);
+    if (pod.container.exitCode === null && pod.container.signalCode === null) await once(pod.container, "exit");
+    await rm(pod.root, { recursive: true, force: true });
+  }
+}
