@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 CACHE ?= $(HOME)/.cache/wa-cluster
 export CACHE
 
-.PHONY: help install check generate format simulator test bench clean
+.PHONY: help install check generate format simulator test images bench clean
 
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -30,6 +30,9 @@ format: install ## format the sources
 
 test: install ## every test there is; ends with "N passed, N failed"
 	@tools/test.sh
+
+images: install ## build the container images with Docker, no registry
+	@manifests/cluster/images.sh
 
 bench: install ## figures: medians of many runs, never a verdict
 	@node --conditions=source tools/bench.ts

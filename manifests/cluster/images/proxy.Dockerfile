@@ -1,0 +1,11 @@
+# A SOCKS5 proxy with a user and a password, for demos and tests.
+ARG BASE_IMAGE
+FROM ${BASE_IMAGE}
+RUN apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends microsocks \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb
+COPY proxy.sh /usr/local/bin/start-proxy
+USER 1000:1000
+EXPOSE 1080
+# It knows no signal, and as process 1 the default of none applies.
+STOPSIGNAL SIGKILL
+ENTRYPOINT ["/usr/local/bin/start-proxy"]
