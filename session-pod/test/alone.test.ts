@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { startSimulator, type Simulator } from "@wa/simulator";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { AloneProcess, linkedAlone, storeIn, type AloneOptions } from "./alone-process.ts";
+import { serve } from "./egress-servers.ts";
 import { until } from "./until.ts";
 
 const peer = "33600000099";
@@ -176,8 +177,10 @@ describe("a session run alone", () => {
   });
 
   it("serves liveness, readiness and metrics", async () => {
-    await using session = await linkedAlone(await options({ flags: ["--port", "18099"] }), phone);
-    const get = async (path: string) => await (await fetch(`http://127.0.0.1:18099${path}`)).text();
+    const free = await serve(() => undefined);
+    await free.close();
+    await using session = await linkedAlone(await options({ flags: ["--port", String(free.port)] }), phone);
+    const get = async (path: string) => await (await fetch(`http://127.0.0.1:${free.port}${path}`)).text();
     expect(session.last?.state).toBe("Connected");
     expect(await get("/livez")).toBe("alive\n");
     expect(await get("/readyz")).toBe("ready\n");
