@@ -4,8 +4,8 @@ const source = { resolve: { conditions: ["source"] }, ssr: { resolve: { conditio
 const longMs = 120_000;
 
 /**
- * Four levels, from fast to real. `unit` stands beside its subject and needs nothing; `session` runs Baileys, proxies and
- * databases; `api` a real kube-apiserver; `cluster` a real kind cluster (serial: the machine is the shared thing).
+ * Three levels, from fast to real. `unit` stands beside its subject and needs nothing; `session` runs Baileys, proxies and
+ * databases; `api` a real kube-apiserver.
  */
 export default defineConfig({
   ...source,
@@ -15,21 +15,33 @@ export default defineConfig({
         ...source,
         test: {
           name: "unit",
-          include: ["{operator,session-pod,simulator,e2e}/src/**/*.test.ts", "crds/schema/src/**/*.test.ts", "tools/**/*.test.ts"],
+          include: [
+            "{operator,session-pod,simulator,e2e}/src/**/*.test.ts",
+            "crds/schema/src/**/*.test.ts",
+            "tools/**/*.test.ts",
+          ],
           testTimeout: 20_000,
         },
       },
       {
         ...source,
-        test: { name: "session", include: ["{session-pod,simulator}/test/**/*.test.ts"], testTimeout: longMs, hookTimeout: 300_000, maxWorkers: 2 },
+        test: {
+          name: "session",
+          include: ["{session-pod,simulator}/test/**/*.test.ts"],
+          testTimeout: longMs,
+          hookTimeout: 300_000,
+          maxWorkers: 2,
+        },
       },
       {
         ...source,
-        test: { name: "api", include: ["operator/test/**/*.test.ts", "crds/schema/test/**/*.test.ts"], testTimeout: longMs, hookTimeout: 300_000, maxWorkers: 2 },
-      },
-      {
-        ...source,
-        test: { name: "cluster", include: ["e2e/test/**/*.test.ts"], testTimeout: 600_000, hookTimeout: 1_800_000, fileParallelism: false },
+        test: {
+          name: "api",
+          include: ["operator/test/**/*.test.ts", "crds/schema/test/**/*.test.ts"],
+          testTimeout: longMs,
+          hookTimeout: 300_000,
+          maxWorkers: 2,
+        },
       },
     ],
   },

@@ -15,6 +15,8 @@ for (const file of globSync("*.json", { cwd: folder })) {
   const report: Report = JSON.parse(readFileSync(join(folder, file), "utf8"));
   passed += report.numPassedTests;
   failed += report.numFailedTests;
-  failed += report.testResults.filter((suite) => suite.status === "failed" && suite.assertionResults.length === 0).length;
+  failed += report.testResults.filter(
+    (suite) => suite.status === "failed" && suite.assertionResults.length === 0,
+  ).length;
 }
 process.stdout.write(`${passed} ${failed}\n`);

@@ -6,7 +6,7 @@ import { resource } from "../kube/resource.ts";
 import type { Transport } from "../kube/transport.ts";
 
 /** `core/v1` Secret: read and created by name, never listed or watched, never changed. */
-export const secretKind = defineKind({
+const secretKind = defineKind({
   group: "",
   version: "v1",
   kind: "Secret",

@@ -55,7 +55,7 @@ export type BudgetOf = (
   readonly limits: { readonly login: Limit; readonly registration: Limit };
 };
 
-export interface Limit {
+interface Limit {
   readonly count: number;
   readonly periodMs: number;
 }

@@ -34,7 +34,7 @@ export interface Resource<T> {
   replace(object: NewObject, options?: CallOptions): Promise<T>;
 }
 
-export type CallOptions = Pick<ApiCall, "deadlineMs" | "signal">;
+type CallOptions = Pick<ApiCall, "deadlineMs" | "signal">;
 
 interface DeleteOptions {
   readonly uid: string;

@@ -7,7 +7,7 @@ import { poolOf, standingOf } from "./standing.ts";
 import { keyOf, poolKeyOf, type World } from "./world.ts";
 import { matches } from "./wanted-endpoints.ts";
 
-export interface None {
+interface None {
   readonly kind: "None";
   readonly reason: string;
   readonly message: string;

@@ -19,7 +19,7 @@ export interface Row {
  * `Reconciling`: the operator or a session works on it, or it waits for its turn. `Waiting`: a person may act, nothing is wrong.
  * `Stalled`: nothing goes on until a person acts. `Settled`: as wanted.
  */
-export type Progress = "Reconciling" | "Waiting" | "Stalled" | "Settled";
+type Progress = "Reconciling" | "Waiting" | "Stalled" | "Settled";
 
 const notYet = { ready: "False", scheduled: "True", connected: "False", progress: "Reconciling" } as const;
 const nowhere = { ready: "False", scheduled: "False", connected: "False" } as const;
