@@ -13,7 +13,7 @@ postgresql() {
   mkdir -p /etc/postgresql-common && echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf
   apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql-15 >/dev/null
 }
-control_plane() { tools/require.sh go gcc && say "kube-apiserver and etcd (built once, 5 minutes)" && manifests/cluster/build-binaries.sh control-plane; }
+control_plane() { tools/require.sh go gcc && say "kube-apiserver, etcd and helm (built once, 7 minutes)" && manifests/cluster/build-binaries.sh control-plane && manifests/cluster/build-binaries.sh helm; }
 
 broken=0
 level() { # name, what it needs
