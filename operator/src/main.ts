@@ -12,7 +12,7 @@ import { createKubeMetrics } from "./kube/metrics.ts";
 import { connectTransport, type Transport } from "./kube/transport.ts";
 import { createLogger } from "./observe/log.ts";
 
-/** `node main.ts` runs the operator; `node main.ts uninstall` is the chart's pre-delete hook. */
+/** `node main.ts` runs the operator; `node main.ts uninstall` is the chart's post-delete hook. */
 async function main(command: string | undefined): Promise<void> {
   const registry = new Registry();
   const kubeMetrics = createKubeMetrics(registry);

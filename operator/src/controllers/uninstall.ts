@@ -7,7 +7,7 @@ import type { Transport } from "../kube/transport.ts";
 import { deviceKind, endpointKind, podKind, poolKind } from "../world/kinds.ts";
 
 /**
- * What the chart's pre-delete hook does, once the operator is gone: our finalizers, session pods and endpoints go, so that nothing
+ * What the chart's post-delete hook does, once the operator is gone: our finalizers, session pods and endpoints go, so that nothing
  * hangs. Nothing is unlinked at WhatsApp, and no credential, device or pool is touched.
  */
 export async function uninstall(transport: Transport, logger: Logger): Promise<void> {
