@@ -6,15 +6,16 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 CACHE ?= $(HOME)/.cache/wa-cluster
 export CACHE
 
-.PHONY: help install check generate format simulator test images bench clean
+.PHONY: help install check generate format simulator test images demo demo-down clean
 
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
+# Not npm ci: it refuses a lock file that names no packages of other platforms, and not every registry serves those.
 node_modules/.package-lock.json: package.json package-lock.json $(wildcard */package.json crds/schema/package.json)
 	@tools/require.sh npm git
 	@echo "installing packages, Node 24 among them (half a minute)" >&2
-	@npm ci --no-audit --no-fund --loglevel=error
+	@npm install --no-save --no-audit --no-fund --loglevel=error
 	@touch $@
 
 install: node_modules/.package-lock.json ## install packages, Node 24 among them
@@ -31,11 +32,14 @@ format: install ## format the sources
 test: install ## every test there is; ends with "N passed, N failed"
 	@tools/test.sh
 
+demo: install ## the main job on a cluster of this machine
+	@manifests/cluster/demo.sh up
+
+demo-down: ## remove all that make demo made
+	@manifests/cluster/demo.sh down
+
 images: install ## build the container images with Docker, no registry
 	@manifests/cluster/images.sh
-
-bench: install ## figures: medians of many runs, never a verdict
-	@node --conditions=source tools/bench.ts
 
 clean: ## remove what builds and tests left in this folder
 	@rm -rf .cache node_modules */dist crds/schema/dist

@@ -34,7 +34,7 @@ packages() { # workspace, target folder
   local path listed
   # npm ends with an error over peer packages that are left out on purpose (.npmrc); what it lists is whole.
   listed=$(cd "$root" && { npm ls --omit=dev --all --parseable -w "@wa/$1" 2>/dev/null || true; })
-  grep -qx "$root/node_modules/zod" <<< "$listed" || { echo "npm lists no packages of @wa/$1: run npm ci" >&2; exit 1; }
+  grep -qx "$root/node_modules/zod" <<< "$listed" || { echo "npm lists no packages of @wa/$1: run make install" >&2; exit 1; }
   mkdir -p "$2/node_modules/@wa"; ln -s ../../crds/schema "$2/node_modules/@wa/schema"
   sed -n "s|^$root/\(node_modules/\)|\1|p" <<< "$listed" | grep -v '^node_modules/@wa/' |
     while read -r path; do (cd "$root" && cp -a --parents "$path" "$2/"); done
