@@ -75,8 +75,7 @@ async function link(simulator: SimulatorClient, name: string, phone: string, isS
 
 /** Runs the messages command inside the release's namespace, where database and master key are. */
 async function messages(...args: readonly string[]): Promise<string> {
-  const job = await sh("kubectl", ["get", "secret", "-n", system, "-o", "name"]);
-  say(`messages ${args[0] ?? ""} as a pod in ${system} (${job.split("\n").filter(Boolean).length} Secrets there)`);
+  say(`messages ${args[0] ?? ""} as a pod in ${system}, where database and master key are`);
   const settings = await messageSettings();
   const overrides = {
     spec: {
@@ -120,7 +119,7 @@ async function messageSettings(): Promise<{ installation: string; env: readonly 
       "-n",
       system,
       "-l",
-      "app.kubernetes.io/component=operator",
+      "app.kubernetes.io/name=whatsapp-operator",
       "-o",
       "jsonpath={.items[0].spec.template.spec.containers[0].env}",
     ),
