@@ -20,7 +20,7 @@ level() { # name, what it needs
   local name=$1 need=$2
   if [ -n "$need" ] && ! "$need" >&2; then say "level $name: what it needs could not be had"; broken=$((broken + 1)); return; fi
   say "level $name"
-  vitest run --project "$name" --reporter=dot --reporter=json --outputFile.json="$reports/$name.json" || true
+  NO_COLOR=1 vitest run --project "$name" --reporter=dot --reporter=json --outputFile.json="$reports/$name.json" || true
   [ -s "$reports/$name.json" ] || broken=$((broken + 1))
 }
 level unit ""
