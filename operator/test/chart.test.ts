@@ -1,73 +1,27 @@
-import { execFileSync } from "node:child_process";
-import { existsSync } from "node:fs";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { hubPort, labels, labelValues } from "@wa/schema";
 import { describe, expect, it } from "vitest";
-import { parseAllDocuments } from "yaml";
 import { z } from "zod";
 import { readConfig } from "../src/config/config.ts";
+import { chart, environmentOf, helm, manifestsOf, one, render, templateOf } from "./chart.ts";
 
-const chart = join(import.meta.dirname, "../../charts/whatsapp-operator");
-const helm = join(process.env["CACHE"] ?? join(homedir(), ".cache", "wa-cluster"), "bin", "helm");
-if (!existsSync(helm)) throw new Error(`${helm} is missing: run manifests/cluster/build-binaries.sh helm`);
-
-const render = (...settings: readonly string[]): string =>
-  execFileSync(
-    helm,
-    ["template", "wa", chart, "-n", "wa-system", ...settings.flatMap((setting) => ["--set", setting])],
-    {
-      encoding: "utf8",
-      stdio: ["ignore", "pipe", "pipe"],
-    },
-  );
 const external = ["postgresql.enabled=false", "store.existingSecret=my-store"];
+const digest = (digit: string): string => `sha256:${digit.repeat(64)}`;
+const digests = [
+  `operator.digest=${digest("a")}`,
+  `sessionPod.digest=${digest("b")}`,
+  `postgresql.digest=${digest("c")}`,
+];
 
-const Rule = z.object({
-  apiGroups: z.array(z.string()).default([]),
-  resources: z.array(z.string()).default([]),
-  verbs: z.array(z.string()),
-});
-const Manifest = z.looseObject({
-  kind: z.string(),
-  metadata: z.looseObject({ name: z.string(), annotations: z.record(z.string(), z.string()).default({}) }),
-  rules: z.array(Rule).default([]),
-});
-type Manifest = z.infer<typeof Manifest>;
-const manifestsOf = (text: string): Manifest[] => parseAllDocuments(text).map((found) => Manifest.parse(found.toJS()));
-
-function one(text: string, kind: string, name: string): Manifest {
-  const found = manifestsOf(text).find((manifest) => manifest.kind === kind && manifest.metadata.name === name);
-  if (found === undefined) throw new Error(`no ${kind} ${name} in the chart`);
-  return found;
-}
-
-const PodTemplate = z.object({
-  metadata: z.object({ labels: z.record(z.string(), z.string()) }),
-  spec: z.object({
-    containers: z.array(z.object({ env: z.array(z.object({ name: z.string(), value: z.string().optional() })) })),
-  }),
-});
-const Deployment = z.object({ spec: z.object({ template: PodTemplate }) });
 const Service = z.object({
   spec: z.object({ selector: z.record(z.string(), z.string()), ports: z.array(z.object({ port: z.number() })) }),
 });
-
-function templateOf(text: string): z.infer<typeof PodTemplate> {
-  return Deployment.parse(one(text, "Deployment", "wa-whatsapp-operator")).spec.template;
-}
-
-function environmentOf(text: string): Record<string, string> {
-  const [container] = templateOf(text).spec.containers;
-  const fromFields = { POD_NAME: "wa-whatsapp-operator-0", POD_NAMESPACE: "wa-system" };
-  const set = (container?.env ?? []).flatMap(({ name, value }) => (value === undefined ? [] : [[name, value]]));
-  return { ...fromFields, ...Object.fromEntries(set) };
-}
 
 describe("the chart", () => {
   it.each([
     ["chart-own-database.yaml", []],
     ["chart-external-store.yaml", [...external, "replicas=1", "images.registry=registry.example.org/team"]],
+    ["chart-digests.yaml", ["images.registry=registry.example.org/team/", ...digests.map((set) => `images.${set}`)]],
   ])("renders as %s", async (file, settings) => {
     const definitions = (text: string) => text.includes("kind: CustomResourceDefinition");
     const text = render(...settings)
@@ -92,7 +46,7 @@ describe("the chart", () => {
   it("sends dials to the pod with the leader's label alone", () => {
     const text = render();
     const { selector, ports } = Service.parse(one(text, "Service", "wa-whatsapp-operator-hub")).spec;
-    const { labels: carried } = templateOf(text).metadata;
+    const { labels: carried } = templateOf(one(text, "Deployment", "wa-whatsapp-operator")).metadata;
     expect(carried[labels.component]).toBe(labelValues.operator);
     expect(selector).toEqual({ ...carried, [labels.leader]: "true" });
     expect(ports).toEqual([{ port: hubPort }].map((port) => expect.objectContaining(port)));
@@ -115,11 +69,34 @@ describe("the chart", () => {
     expect(all.flatMap(({ apiGroups, resources, verbs }) => [...apiGroups, ...resources, ...verbs])).not.toContain("*");
   });
 
+  it("names every image by its digest where there is one, the session pods' too", () => {
+    const text = render(...digests.map((set) => `images.${set}`));
+    const images = (kind: string, name: string) =>
+      templateOf(one(text, kind, name)).spec.containers.map(({ image }) => image);
+    expect(images("Deployment", "wa-whatsapp-operator")).toEqual([`whatsapp-operator@${digest("a")}`]);
+    expect(images("Job", "wa-whatsapp-operator-uninstall")).toEqual([`whatsapp-operator@${digest("a")}`]);
+    expect(images("StatefulSet", "wa-whatsapp-operator-postgresql")).toEqual([`whatsapp-postgresql@${digest("c")}`]);
+    expect(readConfig(environmentOf(text)).session.image).toBe(`whatsapp-session-pod@${digest("b")}`);
+  });
+
+  it("names the release's namespace on everything that has one, so that kubectl needs no -n", () => {
+    const homeless = manifestsOf(render())
+      .filter(({ kind }) => !kind.startsWith("Cluster") && kind !== "CustomResourceDefinition")
+      .filter(({ metadata }) => metadata["namespace"] !== "wa-system");
+    expect(homeless.map(({ kind, metadata }) => `${kind} ${metadata.name}`)).toEqual([]);
+  });
+
+  it("passes Helm's own lint", () => {
+    expect(helm("lint", "--strict", chart)).toContain("0 chart(s) failed");
+    expect(() => helm("lint", "--strict", chart, "--set", "replicas=none")).toThrow("replicas");
+  });
+
   it.each([
     ["two stores", ["store.existingSecret=my-store"], "exclude each other"],
     ["no store", ["postgresql.enabled=false"], "a store is needed"],
     ["a misspelt value", ["replica=3"], "replica"],
     ["a root key that is none", ["whatsapp.rootKey=abc"], "rootKey"],
+    ["a digest that is none", ["images.operator.digest=latest"], "digest"],
     ["a URL of another kind", ["whatsapp.url=https://example.org"], "url"],
   ])("refuses %s and says so", (_, settings, words) => {
     expect(() => render(...settings)).toThrow(words);

@@ -18,8 +18,10 @@ app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/component: {{ .part }}
 {{- end -}}
 
+{{/* A digest wins over the tag: what it names never changes. */}}
 {{- define "wa.image" -}}
-{{- with .root.Values.images.registry }}{{ trimSuffix "/" . }}/{{ end }}{{ .image }}:{{ .root.Values.images.tag | default .root.Chart.AppVersion }}
+{{- with .root.Values.images.registry }}{{ trimSuffix "/" . }}/{{ end }}{{ .image.name }}
+{{- if .image.digest }}@{{ .image.digest }}{{ else }}:{{ .root.Values.images.tag | default .root.Chart.AppVersion }}{{ end }}
 {{- end -}}
 
 {{- define "wa.pullSecrets" -}}
