@@ -1,5 +1,4 @@
 import { deriveCanaryKey } from "@wa/schema";
-import { Registry } from "prom-client";
 import { readConfig, type Config } from "./config/config.ts";
 import { run, type HubInput, type Secrets } from "./controllers/run.ts";
 import { uninstall } from "./controllers/uninstall.ts";
@@ -11,10 +10,11 @@ import { loadClusterAccess } from "./kube/kubeconfig.ts";
 import { createKubeMetrics } from "./kube/metrics.ts";
 import { connectTransport, type Transport } from "./kube/transport.ts";
 import { createLogger } from "./observe/log.ts";
+import { createRegistry } from "./observe/metrics.ts";
 
 /** `node main.ts` runs the operator; `node main.ts uninstall` is the chart's post-delete hook. */
 async function main(command: string | undefined): Promise<void> {
-  const registry = new Registry();
+  const registry = createRegistry();
   const kubeMetrics = createKubeMetrics(registry);
   const transport = connectTransport(await loadClusterAccess(), kubeMetrics);
   if (command === "uninstall") {

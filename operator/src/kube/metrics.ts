@@ -23,7 +23,7 @@ function clientMetrics(registry: Registry) {
   return {
     restRequests: new Counter({
       name: "rest_client_requests_total",
-      help: "Calls to the API server by HTTP code, method and host; code <error> means that no answer came.",
+      help: "Calls to the API server by HTTP code, method and host; code `<error>` means that no answer came.",
       labelNames: ["code", "method", "host"],
       registers,
     }),

@@ -1,5 +1,8 @@
 import { causes, devicePhases, sessionStates, type DeviceStatus } from "@wa/schema";
-import { Counter, Gauge, type Registry } from "prom-client";
+import { Counter, Gauge, Registry } from "prom-client";
+
+/** What `/metrics` prints: one a process. */
+export const createRegistry = (): Registry => new Registry();
 
 /** What the gauges count at the moment of a scrape. */
 export interface Census {
