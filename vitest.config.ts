@@ -4,8 +4,8 @@ const source = { resolve: { conditions: ["source"] }, ssr: { resolve: { conditio
 const longMs = 120_000;
 
 /**
- * Three levels, from fast to real. `unit` stands beside its subject and needs nothing; `session` runs Baileys, proxies and
- * databases; `api` a real kube-apiserver.
+ * Four levels, from fast to real. `unit` stands beside its subject and needs nothing; `session` runs Baileys, proxies and
+ * databases; `api` a real kube-apiserver; `cluster` tells users' stories on kind, all at once, each in its namespace.
  */
 export default defineConfig({
   ...source,
@@ -41,6 +41,17 @@ export default defineConfig({
           testTimeout: longMs,
           hookTimeout: 300_000,
           maxWorkers: 2,
+        },
+      },
+      {
+        ...source,
+        test: {
+          name: "cluster",
+          include: ["e2e/test/**/*.test.ts"],
+          globalSetup: ["e2e/test/setup.ts"],
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+          maxWorkers: 8,
         },
       },
     ],

@@ -2,7 +2,11 @@ import { join } from "node:path";
 import { WhatsAppDevice } from "@wa/schema";
 import { SimulatorClient } from "@wa/simulator";
 import QRCode from "qrcode";
-import { say, sh, show, until } from "./shell.ts";
+import { kubectl } from "../src/kubectl.ts";
+import { addressOf } from "../src/outside.ts";
+import { install, messages, operatorMetrics, system } from "../src/release.ts";
+import { sh } from "../src/shell.ts";
+import { say, show, watch } from "./say.ts";
 
 /**
  * The main job on a real cluster, as a person would do it. The cluster, the images and the containers outside are there
@@ -10,45 +14,8 @@ import { say, sh, show, until } from "./shell.ts";
  */
 const root = join(import.meta.dirname, "../..");
 const namespace = "wa-demo";
-const release = "wa";
-const system = "wa-system";
 const phones = { "support-fr": "33612345601", "support-de": "49151234602", "support-pt": "351912345603" } as const;
 const friend = "33698765432";
-
-const kubectl = async (...args: readonly string[]) => await sh("kubectl", args);
-
-async function install(simulatorAddress: string, simulator: SimulatorClient): Promise<void> {
-  say("installing the chart with its own PostgreSQL");
-  const values = {
-    whatsapp: {
-      url: "wss://wa-demo-simulator:8443/ws/chat",
-      rootKey: await simulator.rootKeyHex(),
-      caBundle: await simulator.caPem(),
-    },
-    images: { tag: "dev" },
-    postgresql: { enabled: true },
-  };
-  const chart = join(root, "charts/whatsapp-operator");
-  await sh(
-    "helm",
-    [
-      "upgrade",
-      "--install",
-      release,
-      chart,
-      "--namespace",
-      system,
-      "--create-namespace",
-      "--wait",
-      "--timeout",
-      "5m",
-      "-f",
-      "-",
-    ],
-    JSON.stringify(values),
-  );
-  say(`the simulator stands at ${simulatorAddress}, outside the cluster`);
-}
 
 async function applySamples(): Promise<void> {
   say(`applying manifests/samples/demo to namespace ${namespace}`);
@@ -63,7 +30,7 @@ async function device(name: string): Promise<WhatsAppDevice> {
 
 async function link(simulator: SimulatorClient, name: string, phone: string, isShown: boolean): Promise<void> {
   const linked = async () => ((await device(name)).status.phase === "Connected" ? "" : undefined);
-  const code = await until(
+  const code = await watch(
     `the QR of ${name} in its status`,
     async () => (await device(name)).status.qr?.code ?? (await linked()),
   );
@@ -73,82 +40,17 @@ async function link(simulator: SimulatorClient, name: string, phone: string, isS
   await simulator.scan(phone, code);
 }
 
-/** Runs the messages command inside the release's namespace, where database and master key are. */
-async function messages(...args: readonly string[]): Promise<string> {
-  say(`messages ${args[0] ?? ""} as a pod in ${system}, where database and master key are`);
-  const settings = await messageSettings();
-  const overrides = {
-    spec: {
-      containers: [
-        {
-          name: "messages",
-          image: "whatsapp-session-pod:dev",
-          imagePullPolicy: "IfNotPresent",
-          command: ["messages", ...args, "--namespace", namespace, "--installation", settings.installation],
-          env: settings.env,
-        },
-      ],
-    },
-  };
-  const name = `messages-${Date.now()}`;
-  try {
-    await kubectl(
-      "run",
-      name,
-      "-n",
-      system,
-      "--image=whatsapp-session-pod:dev",
-      "--restart=Never",
-      `--overrides=${JSON.stringify(overrides)}`,
-    );
-    await until("its end", async () => {
-      const phase = await kubectl("get", "pod", name, "-n", system, "-o", "jsonpath={.status.phase}");
-      return phase === "Succeeded" || phase === "Failed" ? phase : undefined;
-    });
-    return await kubectl("logs", name, "-n", system);
-  } finally {
-    await kubectl("delete", "pod", name, "-n", system, "--wait=false");
-  }
-}
-
-async function messageSettings(): Promise<{ installation: string; env: readonly object[] }> {
-  const env = JSON.parse(
-    await kubectl(
-      "get",
-      "deploy",
-      "-n",
-      system,
-      "-l",
-      "app.kubernetes.io/name=whatsapp-operator",
-      "-o",
-      "jsonpath={.items[0].spec.template.spec.containers[0].env}",
-    ),
-  );
-  const value = (name: string): string => env.find((item: { name: string }) => item.name === name)?.value ?? "";
-  const secretKey = (name: string, key: string) => ({ valueFrom: { secretKeyRef: { name, key } } });
-  return {
-    installation: value("INSTALLATION"),
-    env: [
-      { name: "DATABASE_PASSWORD", ...secretKey(value("DATABASE_SECRET"), "password") },
-      {
-        name: "WA_STORE",
-        value: `postgres://${value("DATABASE_USER") || "whatsapp"}:$(DATABASE_PASSWORD)@${value("DATABASE_HOST")}:5432/${value("DATABASE_NAME") || "whatsapp"}`,
-      },
-      { name: "WA_MASTER_KEY", ...secretKey(value("MASTER_KEY_SECRET"), "key") },
-    ],
-  };
-}
-
 async function exchangeTexts(simulator: SimulatorClient): Promise<void> {
   const text = `Bonjour from the cluster, ${new Date().toISOString()}`;
+  say(`messages send and read, as pods in ${system}`);
   await messages("send", "--device", "support-fr", "--to", `+${friend}`, "--text", text);
-  await until("the friend's phone to decrypt it", async () =>
+  await watch("the friend's phone to decrypt it", async () =>
     (await simulator.messages(friend)).find((message) => message.text === text),
   );
   say(`the friend's phone decrypted: ${JSON.stringify(text)}`);
   const answer = `Bien reçu, ${Date.now()}`;
   await simulator.text(friend, phones["support-fr"], answer);
-  const inbox = await until("the answer in the device's inbox", async () => {
+  const inbox = await watch("the answer in the device's inbox", async () => {
     const lines = await messages("read", "--device", "support-fr");
     return lines.includes(answer) ? lines : undefined;
   });
@@ -168,29 +70,19 @@ async function checkAddresses(simulator: SimulatorClient): Promise<void> {
 }
 
 async function metrics(): Promise<string> {
-  const pod = (
-    await kubectl(
-      "get",
-      "pod",
-      "-n",
-      system,
-      "-l",
-      "whatsapp-operator.io/leader=true",
-      "-o",
-      "jsonpath={.items[0].metadata.name}",
-    )
-  ).trim();
-  const text = await kubectl("get", "--raw", `/api/v1/namespaces/${system}/pods/${pod}:8080/proxy/metrics`);
-  return text
+  return (await operatorMetrics())
     .split("\n")
     .filter((line) => /^whatsapp_(devices|sessions|qr_issued_total|grants_total)/.test(line) && !line.endsWith(" 0"))
     .join("\n");
 }
 
 async function main(): Promise<void> {
-  const address = process.argv[2] ?? "";
+  const place = process.argv[2] ?? "wa-demo";
+  const address = await addressOf(`${place}-simulator`);
   const simulator = new SimulatorClient(`http://${address}:8080`);
-  await install(address, simulator);
+  say("installing the chart with its own PostgreSQL");
+  await install(`${place}-simulator`, simulator);
+  say(`the simulator stands at ${address}, outside the cluster`);
   await applySamples();
   let isFirst = true;
   for (const [name, phone] of Object.entries(phones)) {

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
+import { setTimeout as delay } from "node:timers/promises";
 
-/** What a command printed on standard output; a command that fails ends the demo with its own words. */
+/** What a command printed on standard output; one that fails is an error with its own words. */
 export async function sh(command: string, args: readonly string[], input?: string): Promise<string> {
   const child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"] });
   let [out, err] = ["", ""];
@@ -15,22 +16,13 @@ export async function sh(command: string, args: readonly string[], input?: strin
   return out;
 }
 
-/** Progress for the person who watches: what is done now, and what it waits for. */
-export function say(text: string): void {
-  process.stdout.write(`${new Date().toTimeString().slice(0, 8)}  ${text}\n`);
-}
-
-export function show(text: string): void {
-  process.stdout.write(`\n${text.trimEnd()}\n\n`);
-}
-
+/** Looks every half second until there is something to see; the error says for what was waited. */
 export async function until<T>(what: string, look: () => Promise<T | undefined>, withinMs = 180_000): Promise<T> {
   const deadlineMs = performance.now() + withinMs;
-  say(`waiting for ${what}`);
   for (;;) {
     const found = await look();
     if (found !== undefined) return found;
     if (performance.now() > deadlineMs) throw new Error(`${what}: not within ${withinMs / 1_000} s`);
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await delay(500);
   }
 }

@@ -1,0 +1,31 @@
+import type { SimulatorClient } from "@wa/simulator";
+
+/** What the server counted so far of some linked devices, and of the address that they leave by. */
+export interface Mark {
+  readonly source: string;
+  readonly registrations: number;
+  readonly logins: ReadonlyMap<string, number>;
+}
+
+/** @param source an address that no other story uses, so that every registration from it is one of these devices' */
+export async function mark(simulator: SimulatorClient, source: string, phones: readonly string[]): Promise<Mark> {
+  const { starts, devices } = await simulator.stats();
+  const registrations = (starts[source] ?? []).filter(({ kind }) => kind === "registration").length;
+  return { source, registrations, logins: new Map(phones.map((phone) => [phone, devices[`${phone}:1`]?.logins ?? 0])) };
+}
+
+/** What happened since the mark that "no reconnect, no QR" denies; empty is as promised. */
+export async function brokenSince(simulator: SimulatorClient, before: Mark): Promise<readonly string[]> {
+  const after = await mark(simulator, before.source, [...before.logins.keys()]);
+  const logins = [...before.logins]
+    .filter(([phone, count]) => after.logins.get(phone) !== count)
+    .map(([phone, count]) => `${phone}: ${count} logins, now ${after.logins.get(phone) ?? 0}`);
+  return [...logins, ...(await askedForQr(simulator, before))];
+}
+
+/** Registrations since the mark: each shows a QR or a code. */
+export async function askedForQr(simulator: SimulatorClient, before: Mark): Promise<readonly string[]> {
+  const { registrations } = await mark(simulator, before.source, []);
+  if (registrations === before.registrations) return [];
+  return [`${before.source}: ${before.registrations} registrations, now ${registrations}`];
+}
