@@ -4,8 +4,9 @@ const source = { resolve: { conditions: ["source"] }, ssr: { resolve: { conditio
 const longMs = 120_000;
 
 /**
- * Four levels, from fast to real. `unit` stands beside its subject and needs nothing; `session` runs Baileys, proxies and
- * databases; `api` a real kube-apiserver; `cluster` tells users' stories on kind, all at once, each in its namespace.
+ * Five levels, from fast to real. `unit` stands beside its subject and needs nothing; `session` runs Baileys, proxies and
+ * databases; `api` a real kube-apiserver; `cluster` tells users' stories on kind, all at once, each in its namespace, and
+ * `destructive` those that hurt everybody on it, one by one.
  */
 export default defineConfig({
   ...source,
@@ -16,7 +17,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: [
-            "{operator,session-pod,simulator,e2e}/src/**/*.test.ts",
+            "{operator,session-pod,simulator,e2e,bench}/src/**/*.test.ts",
             "crds/schema/src/**/*.test.ts",
             "tools/**/*.test.ts",
           ],
@@ -52,6 +53,17 @@ export default defineConfig({
           testTimeout: 300_000,
           hookTimeout: 300_000,
           maxWorkers: 8,
+        },
+      },
+      {
+        ...source,
+        test: {
+          name: "destructive",
+          include: ["e2e/destructive/**/*.test.ts"],
+          globalSetup: ["e2e/test/setup.ts"],
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+          fileParallelism: false,
         },
       },
     ],

@@ -19,6 +19,7 @@ control_plane() { tools/require.sh go gcc && say "kube-apiserver, etcd and helm 
 
 place=wa-test
 cluster() {
+  [ -n "$(trap -p EXIT)" ] && return
   tools/require.sh go gcc || return 1
   trap take_down EXIT
   export PATH=${CACHE:-$HOME/.cache/wa-cluster}/bin:$PATH KUBECONFIG
@@ -39,6 +40,7 @@ level unit ""
 level session postgresql
 level api control_plane
 level cluster cluster
+level destructive cluster
 [ -z "$(trap -p EXIT)" ] || take_down
 read -r passed failed < <(node tools/sum-reports.ts "$reports")
 failed=$((failed + broken))

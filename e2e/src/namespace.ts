@@ -1,25 +1,9 @@
-import { apiVersion, EgressEndpoint, group, kinds, version, WhatsAppDevice } from "@wa/schema";
+import { apiVersion, EgressEndpoint, EgressPool, group, kinds, version, WhatsAppDevice } from "@wa/schema";
 import type { SimulatorClient } from "@wa/simulator";
 import { z } from "zod";
 import { apply, kubectl } from "./kubectl.ts";
+import { PodView } from "./pod.ts";
 import { until } from "./shell.ts";
-
-const PodView = z.object({
-  metadata: z.object({
-    name: z.string(),
-    uid: z.string(),
-    labels: z.record(z.string(), z.string()).default({}),
-    deletionTimestamp: z.string().optional(),
-  }),
-  spec: z.object({ nodeName: z.string().default("") }),
-  status: z.object({
-    podIP: z.string().optional(),
-    containerStatuses: z
-      .array(z.object({ containerID: z.string().default(""), restartCount: z.int(), ready: z.boolean() }))
-      .default([]),
-  }),
-});
-export type PodView = z.infer<typeof PodView>;
 
 const listOf = <T extends z.ZodType>(item: T) => z.object({ items: z.array(item) });
 
@@ -41,8 +25,20 @@ export class Namespace {
 
   /** @param proxy base URL of a `kubectl proxy` */
   static async create(name: string, proxy: string, simulator: SimulatorClient): Promise<Namespace> {
-    await kubectl("create", "namespace", name);
-    return new Namespace(name, proxy, simulator);
+    const namespace = new Namespace(name, proxy, simulator);
+    await namespace.#make();
+    return namespace;
+  }
+
+  async #make(): Promise<void> {
+    await kubectl("create", "namespace", this.name);
+    await this.applySecret("proxy-login", { username: "demo", password: "p@ss:w/rd#1" });
+  }
+
+  /** Deleted with all that is in it, which must not hang, and made again empty. */
+  async recreate(): Promise<void> {
+    await this.delete();
+    await this.#make();
   }
 
   async delete(): Promise<void> {
@@ -91,14 +87,21 @@ export class Namespace {
     return listOf(WhatsAppDevice).parse(await this.#read(this.#custom(kinds.device.plural))).items;
   }
 
+  async pools(): Promise<readonly EgressPool[]> {
+    return listOf(EgressPool).parse(await this.#read(this.#custom(kinds.pool.plural))).items;
+  }
+
   async endpoints(): Promise<readonly EgressEndpoint[]> {
     return listOf(EgressEndpoint).parse(await this.#read(this.#custom(kinds.endpoint.plural))).items;
   }
 
-  /** Session pods that are not on their way out. */
+  async allPods(): Promise<readonly PodView[]> {
+    return listOf(PodView).parse(await this.#read(`/api/v1/namespaces/${this.name}/pods`)).items;
+  }
+
+  /** Those that are not on their way out. */
   async sessionPods(): Promise<readonly PodView[]> {
-    const { items } = listOf(PodView).parse(await this.#read(`/api/v1/namespaces/${this.name}/pods`));
-    return items.filter((pod) => pod.metadata.deletionTimestamp === undefined);
+    return (await this.allPods()).filter((pod) => pod.metadata.deletionTimestamp === undefined);
   }
 
   async oneSessionPod(): Promise<PodView> {
@@ -106,6 +109,26 @@ export class Namespace {
     if (pod === undefined || others.length > 0)
       throw new Error(`${others.length + (pod ? 1 : 0)} session pods, not one`);
     return pod;
+  }
+
+  /** The pod that a device's session runs in. */
+  async podOf(device: string): Promise<PodView> {
+    const assigned = (await this.device(device)).status.assignment?.pod;
+    const pod = (await this.sessionPods()).find(({ metadata }) => metadata.name === assigned);
+    if (pod === undefined) throw new Error(`${device} has no session pod; its status names ${assigned}`);
+    return pod;
+  }
+
+  /** Waits until a condition's reason or message says this, and resolves to its message. */
+  async conditionSays(device: string, type: string, said: RegExp): Promise<string> {
+    return await until(
+      `${type} of ${device} to say ${said}`,
+      async () => {
+        const found = (await this.device(device)).status.conditions.find((each) => each.type === type);
+        return found !== undefined && said.test(`${found.reason} ${found.message}`) ? found.message : undefined;
+      },
+      patienceMs,
+    );
   }
 
   async phaseIs(name: string, phase: string, withinMs = patienceMs): Promise<WhatsAppDevice> {

@@ -1,9 +1,14 @@
-import type { PodView } from "./namespace.ts";
+import { kubectl } from "./kubectl.ts";
+import { PodView } from "./pod.ts";
 import { sh } from "./shell.ts";
 
 /** What is done to a node from outside, by Docker: nobody in the cluster is asked. */
 const onNode = async (node: string, ...command: readonly string[]): Promise<string> =>
   await sh("docker", ["exec", "--privileged", node, ...command]);
+
+export async function podOf(namespace: string, name: string): Promise<PodView> {
+  return PodView.parse(JSON.parse(await kubectl("get", "pod", name, "-n", namespace, "-o", "json")));
+}
 
 /** Kills the first container's processes as the kernel's out-of-memory killer would. */
 export async function killContainer(pod: PodView): Promise<void> {

@@ -16,11 +16,14 @@ export async function mark(simulator: SimulatorClient, source: string, phones: r
 
 /** What happened since the mark that "no reconnect, no QR" denies; empty is as promised. */
 export async function brokenSince(simulator: SimulatorClient, before: Mark): Promise<readonly string[]> {
-  const after = await mark(simulator, before.source, [...before.logins.keys()]);
-  const logins = [...before.logins]
-    .filter(([phone, count]) => after.logins.get(phone) !== count)
-    .map(([phone, count]) => `${phone}: ${count} logins, now ${after.logins.get(phone) ?? 0}`);
-  return [...logins, ...(await askedForQr(simulator, before))];
+  return [...(await reconnected(simulator, before)), ...(await askedForQr(simulator, before))];
+}
+
+export async function reconnected(simulator: SimulatorClient, before: Mark): Promise<readonly string[]> {
+  const { logins } = await mark(simulator, before.source, [...before.logins.keys()]);
+  return [...before.logins]
+    .filter(([phone, count]) => logins.get(phone) !== count)
+    .map(([phone, count]) => `${phone}: ${count} logins, now ${logins.get(phone) ?? 0}`);
 }
 
 /** Registrations since the mark: each shows a QR or a code. */

@@ -7,6 +7,7 @@ import { sh, until } from "./shell.ts";
 /** One installation of the chart, with its own PostgreSQL and a simulator in the place of WhatsApp. */
 const release = "wa";
 export const system = "wa-system";
+export const deployment = `deploy/${release}-whatsapp-operator`;
 const sessionImage = "whatsapp-session-pod:dev";
 const chart = join(import.meta.dirname, "../../charts/whatsapp-operator");
 const patienceS = 300;
@@ -24,6 +25,10 @@ export async function install(host: string, simulator: SimulatorClient): Promise
   };
   const where = ["--namespace", system, "--create-namespace", "--wait", "--timeout", `${patienceS}s`];
   await sh("helm", ["upgrade", "--install", release, chart, ...where, "-f", "-"], JSON.stringify(values));
+}
+
+export async function uninstall(): Promise<void> {
+  await sh("helm", ["uninstall", release, "--namespace", system, "--wait", "--timeout", `${patienceS}s`]);
 }
 
 const OperatorEnv = z.array(z.object({ name: z.string(), value: z.string().optional() }));

@@ -26,12 +26,8 @@ afterAll(async () => {
 
 /** Counts from the device's pod on; its container then starts anew inside, so every packet of a start is counted. */
 async function count(way: string): Promise<void> {
-  const { namespace } = story;
-  const endpoint = (await namespace.device(way)).status.assignment?.endpoint ?? "";
-  const pod = (await namespace.sessionPods()).find(
-    ({ metadata }) => metadata.labels["whatsapp-operator.io/endpoint"] === endpoint,
-  );
-  if (pod?.status.podIP === undefined) throw new Error(`no pod with an address for ${way} at ${endpoint}`);
+  const pod = await story.namespace.podOf(way);
+  if (pod.status.podIP === undefined) throw new Error(`${pod.metadata.name} has no address`);
   const from = ["-s", pod.status.podIP];
   const dns = (protocol: string) => [...from, "-p", protocol, "--dport", "53"];
   const each = new PacketCounters(pod.spec.nodeName);

@@ -28,7 +28,6 @@ export function tell(name: string): Story {
   const first = Number.parseInt(run, 16) % 900_000;
   beforeAll(async () => {
     namespace = await Namespace.create(`${name}-${run}`, inject("apiUrl"), simulator);
-    await namespace.applySecret("proxy-login", { username: "demo", password: "p@ss:w/rd#1" });
   });
   afterEach(async ({ task }) => {
     if (task.result?.state === "fail") await show(`${name}-${run}`);

@@ -1,5 +1,6 @@
 import { deriveCanaryKey } from "@wa/schema";
 import { readConfig, type Config } from "./config/config.ts";
+import { wallAndMonotonic } from "./controllers/context.ts";
 import { run, type HubInput, type Secrets } from "./controllers/run.ts";
 import { uninstall } from "./controllers/uninstall.ts";
 import { prepareInstallation, type Installation } from "./hub/bootstrap.ts";
@@ -18,7 +19,7 @@ async function main(command: string | undefined): Promise<void> {
   const kubeMetrics = createKubeMetrics(registry);
   const transport = connectTransport(await loadClusterAccess(), kubeMetrics);
   if (command === "uninstall") {
-    await uninstall(transport, createLogger(process.env["LOG_LEVEL"] ?? "info"));
+    await uninstall(transport, createLogger(process.env["LOG_LEVEL"] ?? "info"), wallAndMonotonic());
     return await transport.close();
   }
   const config = readConfig(process.env);

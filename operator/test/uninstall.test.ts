@@ -1,10 +1,12 @@
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { removeLeaderLabel, takeLeaderLabel } from "../src/controllers/leader-label.ts";
+import { wallAndMonotonic } from "../src/controllers/context.ts";
 import { uninstall } from "../src/controllers/uninstall.ts";
 import { resource } from "../src/kube/resource.ts";
 import { podKind } from "../src/world/kinds.ts";
 import { startApiServer, type ApiServer } from "./api-server.ts";
+import { eventually } from "./eventually.ts";
 import { Stage } from "./stage.ts";
 
 let server: ApiServer;
@@ -16,19 +18,29 @@ afterAll(async () => {
   await server.stop();
 });
 
-it("uninstall takes finalizers, session pods and endpoints away, and leaves devices, pools and foreign pods", async () => {
+it("uninstall takes finalizers, session pods and endpoints away, no device claims to be connected, and devices, pools and foreign pods stay", async () => {
   const stage = await Stage.set(server);
   const { shop } = stage;
   await shop.applyPool();
   await shop.applyDevice("ann", { deletionPolicy: "Logout" });
   await stage.connected("ann");
-  await stage[Symbol.asyncDispose]();
   await shop.call("POST", `/api/v1/namespaces/${shop.namespace}/pods`, {
     metadata: { name: "lookalike", labels: { "app.kubernetes.io/component": "session-pod" } },
     spec: { containers: [{ name: "x", image: "x" }] },
   });
-  await uninstall(server.transport, pino({ level: "silent" }));
+  await shop.applyDevice("resting", { suspend: true });
+  await eventually(async () => expect((await shop.device("resting")).status.phase).toBe("Suspended"));
+  await stage[Symbol.asyncDispose]();
+  await uninstall(server.transport, pino({ level: "silent" }), wallAndMonotonic());
   expect((await shop.device("ann")).metadata.finalizers).toEqual([]);
+  const { status } = await shop.device("ann");
+  expect(status.phase, "linked, and nobody runs it").toBe("Reconnecting");
+  expect(status.conditions.find(({ type }) => type === "Ready")).toMatchObject({
+    status: "False",
+    reason: "Uninstalled",
+  });
+  expect(status.conditions.find(({ type }) => type === "Paired")).toMatchObject({ status: "True" });
+  expect((await shop.device("resting")).status.phase, "what status alone remembers stays").toBe("Suspended");
   expect((await shop.pool()).metadata.finalizers).toEqual([]);
   await expect(shop.endpoint()).rejects.toThrow("does not exist");
   const pods = await shop.pods();

@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import { EventRecorder } from "../act/events.ts";
 import type { Actor } from "../act/perform.ts";
 import type { Links } from "../hub/links.ts";
+import { isNamespaceTerminating } from "../kube/api-error.ts";
 import type { KubeMetrics } from "../kube/metrics.ts";
 import { WorkQueue } from "../kube/queue.ts";
 import { resource } from "../kube/resource.ts";
@@ -113,7 +114,8 @@ const recorderOf = ({ transport, podName, logger }: OperatorOptions): EventRecor
     controller: "whatsapp-operator.io/operator",
     instance: podName,
     onFailed: (error) => {
-      logger.warn({ err: error }, "event not written");
+      // Objects of a namespace on its way out have nobody left to tell.
+      if (!isNamespaceTerminating(error)) logger.warn({ err: error }, "event not written");
     },
   });
 

@@ -1,16 +1,19 @@
-import { finalizers, labels, labelValues } from "@wa/schema";
+import { finalizers, labels, labelValues, type WhatsAppDevice } from "@wa/schema";
 import type { Logger } from "pino";
 import { setFinalizers } from "../act/objects.ts";
-import { isNotFound } from "../kube/api-error.ts";
+import { writeStatus } from "../act/status.ts";
+import { isConflict, isNotFound } from "../kube/api-error.ts";
 import { resource, type Resource } from "../kube/resource.ts";
 import type { Transport } from "../kube/transport.ts";
+import { unattendedStatus } from "../plan/device-status.ts";
+import type { Now } from "../plan/world.ts";
 import { deviceKind, endpointKind, podKind, poolKind } from "../world/kinds.ts";
 
 /**
  * What the chart's post-delete hook does, once the operator is gone: our finalizers, session pods and endpoints go, so that nothing
- * hangs. Nothing is unlinked at WhatsApp, and no credential, device or pool is touched.
+ * hangs, and no device claims to be connected. Nothing is unlinked at WhatsApp; no credential and no spec is touched.
  */
-export async function uninstall(transport: Transport, logger: Logger): Promise<void> {
+export async function uninstall(transport: Transport, logger: Logger, now: Now): Promise<void> {
   const ours: readonly string[] = Object.values(finalizers);
   await release(resource(transport, deviceKind), ours, logger);
   await release(resource(transport, poolKind), ours, logger);
@@ -27,6 +30,15 @@ export async function uninstall(transport: Transport, logger: Logger): Promise<v
     logger.info({ endpoint: `${metadata.namespace}/${metadata.name}` }, "deleting endpoint");
     await endpoints.delete(metadata, { uid: metadata.uid });
   }
+  await leaveUnattended(resource(transport, deviceKind), now);
+}
+
+async function leaveUnattended(devices: Resource<WhatsAppDevice>, now: Now): Promise<void> {
+  for (const device of await listOrNone(devices))
+    await writeStatus(devices, device, unattendedStatus(device, now)).catch((error: unknown) => {
+      // Deleted, or written by somebody: an operator that is there again knows better.
+      if (!isNotFound(error) && !isConflict(error)) throw error;
+    });
 }
 
 interface Held {

@@ -41,6 +41,19 @@ export function nextStatus(device: WhatsAppDevice, next: Next): DeviceStatus {
   };
 }
 
+/** What an uninstalled operator leaves behind: no claim of a session, and every memory that the next installation needs. */
+export function unattendedStatus(device: WhatsAppDevice, now: Now): DeviceStatus {
+  if (restOf(device) !== undefined || device.status.phase === "Suspended") return device.status;
+  const message =
+    "the operator was uninstalled; credentials stay in the store, and it connects again once one is installed";
+  return nextStatus(device, {
+    placement: { assignment: device.status.assignment },
+    situation: { name: "Unattended", reason: "Uninstalled", message },
+    report: undefined,
+    now,
+  });
+}
+
 /** Nothing new is known of the session; only generation and assignment move. */
 export function keptStatus(device: WhatsAppDevice, { assignment }: Placement): DeviceStatus {
   const { generation } = device.metadata;

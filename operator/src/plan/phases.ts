@@ -114,6 +114,13 @@ export const rows = {
   LoggedOut: { ...atRest, phase: "LoggedOut", progress: "Stalled", explains: "the phone unlinked it" },
   Blocked: { ...atRest, phase: "Blocked", progress: "Stalled", explains: "an attempt would not help or would harm" },
   Suspended: { ...atRest, phase: "Suspended", progress: "Waiting", explains: "spec.suspend is true" },
+  Unattended: {
+    ...nowhere,
+    phase: "Pending",
+    pairedPhase: "Reconnecting",
+    progress: "Stalled",
+    explains: "the operator was uninstalled; its session pod is gone",
+  },
   LoggingOut: { ...notYet, phase: "Terminating", explains: "it is unlinked at WhatsApp before it goes" },
   Terminating: { ...atRest, phase: "Terminating", progress: "Reconciling", explains: "it goes; its credentials stay" },
 } as const satisfies Readonly<Record<string, Row>>;
