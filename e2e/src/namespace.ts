@@ -148,8 +148,8 @@ export class Namespace {
     }
   }
 
-  async qrOf(name: string): Promise<string> {
-    return await until(`a QR of ${name}`, async () => (await this.device(name)).status.qr?.code, patienceMs);
+  async qrOf(name: string, withinMs = patienceMs): Promise<string> {
+    return await until(`a QR of ${name}`, async () => (await this.device(name)).status.qr?.code, withinMs);
   }
 
   /** Waits for the QR of a device that was applied, lets the phone scan it, and waits for Ready as a pipeline does. */

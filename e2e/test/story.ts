@@ -14,7 +14,8 @@ export interface Story {
   readonly nodeAddress: (node: string) => Promise<string>;
   /** A phone number of five to fifteen digits that nobody else has. */
   readonly phone: () => string;
-  readonly proxyMember: (number: number, more?: object) => object;
+  /** A pool's member; `secret` names the one that holds the proxy's login. */
+  readonly proxyMember: (number: number, more?: object, secret?: string) => object;
   readonly echoes: readonly string[];
 }
 
@@ -44,14 +45,14 @@ export function tell(name: string): Story {
     proxyAddress: async (number) => await addressOf(`${place}-socks-${number}`),
     nodeAddress: addressOf,
     phone: () => `336${String(first).padStart(6, "0")}${String(phones++).padStart(2, "0")}`,
-    proxyMember: (number, more = {}) => ({
+    proxyMember: (number, more = {}, secret = "proxy-login") => ({
       name: `proxy-${number}`,
       labels: { way: "proxy" },
       proxy: {
         protocol: "socks5",
         host: `${place}-socks-${number}`,
         port: 1080,
-        credentialsSecretRef: { name: "proxy-login" },
+        credentialsSecretRef: { name: secret },
       },
       ...more,
     }),

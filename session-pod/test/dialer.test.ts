@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -293,6 +293,9 @@ describe("the mounted Secret", () => {
     folder = await mkdtemp(join(tmpdir(), "wa-secret-"));
     expect((await failure(mountedCredentials(folder, keys)())).code).toBe("ProxySecretMissing");
     expect((await failure(mountedCredentials(join(folder, "none"), keys)())).code).toBe("ProxySecretMissing");
+    await mkdir(join(folder, "..2026_11_24_00_00_00.1"));
+    await symlink("..2026_11_24_00_00_00.1", join(folder, "..data"));
+    expect((await failure(mountedCredentials(folder, keys)())).code).toBe("ProxySecretMissing");
     await writeFile(join(folder, "user"), "me");
     expect((await failure(mountedCredentials(folder, keys)())).code).toBe("ProxySecretKeyMissing");
   });

@@ -1,15 +1,17 @@
 import { causeFacts, type DeviceStatus, type WhatsAppDevice } from "@wa/schema";
 import type { Note } from "./action.ts";
+import type { SituationName } from "./phases.ts";
 import { conditionOf } from "./set-conditions.ts";
 
-/** Events that a change of status is worth. The code to scan is never among the words. */
-export function notesOn(device: WhatsAppDevice, next: DeviceStatus): Note[] {
+/** Events that a change of status is worth. The code to scan is never among the words. No situation: nothing new is known. */
+export function notesOn(device: WhatsAppDevice, next: DeviceStatus, situation?: SituationName): Note[] {
   const found = device.status;
   return [
     assignedNote(found, next),
     phaseNote(found, next),
     disconnectNote(found, next),
     troubleNote(found, next),
+    hindranceNote(found, next, situation),
   ].filter((note) => note !== undefined);
 }
 
@@ -62,4 +64,14 @@ function troubleNote(found: DeviceStatus, next: DeviceStatus): Note | undefined 
   if (now?.status !== "False" || next.phase !== "Pending" || conditionOf(found, "Scheduled")?.reason === now.reason)
     return undefined;
   return { type: "Warning", reason: now.reason, message: now.message };
+}
+
+/** It has its place and yet cannot begin, for a reason that somebody may have to mend. */
+const hindrances: ReadonlySet<SituationName> = new Set(["EgressUnready", "StoreRefused", "StoreUnavailable"]);
+
+function hindranceNote(found: DeviceStatus, next: DeviceStatus, situation?: SituationName): Note | undefined {
+  const ready = conditionOf(next, "Ready");
+  if (situation === undefined || !hindrances.has(situation) || ready === undefined) return undefined;
+  if (conditionOf(found, "Ready")?.reason === ready.reason) return undefined;
+  return { type: "Warning", reason: ready.reason, message: ready.message };
 }

@@ -102,6 +102,21 @@ describe("a report becomes phase and conditions", () => {
     });
   });
 
+  it.each([
+    ["EgressUnready", "ProxySecretMissing"],
+    ["StoreRefused", "MasterKeyMismatch"],
+    ["StoreUnavailable", "StoreUnavailable"],
+  ] as const)("%s is told by an Event, once", (state, reason) => {
+    const message = "what to mend";
+    const device = running();
+    const world = (of: typeof device) => aLinkedWorld(of, aReport(of, state, { reason, message }));
+    const notes = (of: typeof device) =>
+      planDevice(of, world(of), now).actions.flatMap((action) => (action.kind === "Note" ? [action.note] : []));
+    expect(notes(device)).toEqual([{ type: "Warning", reason, message }]);
+    const status = planDevice(device, world(device), now).status ?? device.status;
+    expect(notes({ ...device, status })).toEqual([]);
+  });
+
   it("shows the code to scan only while one can be scanned", () => {
     const device = running();
     const qr = { code: "2@abc", attempt: 1, expiresAt: "2026-06-01T12:01:00Z" };

@@ -36,7 +36,7 @@ interface Scene {
 /** No session is wished: it is released, and status says for whom it waits. */
 function planRest(device: WhatsAppDevice, situation: Situation, { world, now, report }: Scene): Plan<DeviceStatus> {
   const placement = placeDevice(device, "Nothing", world, now);
-  return finished(device, placement, nextStatus(device, { placement, situation, report, now }));
+  return finished(device, placement, nextStatus(device, { placement, situation, report, now }), situation);
 }
 
 function planRun(device: WhatsAppDevice, world: World, now: Now): Plan<DeviceStatus> {
@@ -47,6 +47,7 @@ function planRun(device: WhatsAppDevice, world: World, now: Now): Plan<DeviceSta
       device,
       placement,
       nextStatus(device, { placement, situation: placement.trouble, report: undefined, now }),
+      placement.trouble,
     );
   const isNewRun = placement.assignment?.epoch !== device.status.assignment?.epoch;
   const reading = readSession(placed, isNewRun, world, now);
@@ -56,12 +57,17 @@ function planRun(device: WhatsAppDevice, world: World, now: Now): Plan<DeviceSta
       recheckAfterMs: sooner(placement.recheckAfterMs, reading.waitMs) ?? reading.waitMs,
     };
   const { situation, report } = reading;
-  return finished(device, placement, nextStatus(device, { placement, situation, report, now }));
+  return finished(device, placement, nextStatus(device, { placement, situation, report, now }), situation);
 }
 
-function finished(device: WhatsAppDevice, placement: Placement, status: DeviceStatus): Plan<DeviceStatus> {
+function finished(
+  device: WhatsAppDevice,
+  placement: Placement,
+  status: DeviceStatus,
+  situation?: Situation,
+): Plan<DeviceStatus> {
   const target = targetOf("WhatsAppDevice", device.metadata);
-  const actions: Action[] = notesOn(device, status).map((note) => ({ kind: "Note", target, note }));
+  const actions: Action[] = notesOn(device, status, situation?.name).map((note) => ({ kind: "Note", target, note }));
   return placement.recheckAfterMs === undefined
     ? { actions, status }
     : { actions, status, recheckAfterMs: placement.recheckAfterMs };

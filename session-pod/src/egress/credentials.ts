@@ -25,9 +25,10 @@ async function readKey(folder: string, key: string): Promise<string> {
   try {
     return (await readFile(join(folder, key), "utf8")).replace(/\r?\n$/, "");
   } catch {
-    const keys = await readdir(folder).catch(() => []);
-    // Kubernetes leaves an empty folder where an optional Secret is absent.
-    if (keys.length === 0) throw new EgressError("proxy", "ProxySecretMissing", "the proxy's Secret does not exist");
+    const names = await readdir(folder).catch(() => []);
+    // Where an optional Secret is absent, the kubelet leaves only its own links and folders, whose names begin with "..".
+    if (names.every((name) => name.startsWith("..")))
+      throw new EgressError("proxy", "ProxySecretMissing", "the proxy's Secret does not exist");
     throw new EgressError("proxy", "ProxySecretKeyMissing", `the proxy's Secret has no key ${key}`);
   }
 }
