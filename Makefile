@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 CACHE ?= $(HOME)/.cache/wa-cluster
 export CACHE
 
-.PHONY: help install check generate format simulator test images demo demo-down clean
+.PHONY: help install check generate format simulator test bench images demo demo-down clean
 
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -31,6 +31,10 @@ format: install ## format the sources
 
 test: install ## every test there is; ends with "N passed, N failed"
 	@tools/test.sh
+
+bench: install ## measure docs/benchmarks.md anew, 15 minutes (ONLY=name: one part)
+	@bench/compile.sh
+	@node --conditions=source --disable-warning=ExperimentalWarning bench/main.ts $(ONLY)
 
 demo: install ## the main job on a cluster of this machine
 	@manifests/cluster/demo.sh up

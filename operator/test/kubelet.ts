@@ -17,19 +17,34 @@ const PodObject = z.object({
   metadata: z.object({ name: z.string(), namespace: z.string(), uid: z.string() }),
   spec: z.object({
     nodeName: z.string().optional(),
-    containers: z.array(z.object({ env: z.array(EnvVar).default([]) })).min(1),
+    containers: z
+      .array(z.object({ env: z.array(EnvVar).default([]), command: z.array(z.string()).default([]) }))
+      .min(1),
   }),
 });
 type PodObject = z.infer<typeof PodObject>;
 const PodList = z.object({ items: z.array(PodObject) });
 const TokenAnswer = z.object({ status: z.object({ token: z.string() }) });
 
-const program = join(import.meta.dirname, "../../session-pod/src/main.ts");
+const sources = join(import.meta.dirname, "../../session-pod/src/main.ts");
+
+export interface KubeletOptions {
+  /** What the session image would run; by default the sources. */
+  readonly entrypoint?: readonly string[];
+  readonly pollMs?: number;
+}
+
+interface Container {
+  readonly process: ChildProcess;
+  /** When it was started, by the clock of `performance.now()`. */
+  readonly startedMs: number;
+}
 
 interface RunningPod {
   readonly object: PodObject;
   readonly root: string;
-  container: ChildProcess;
+  container: Container;
+  log: string;
 }
 
 /** The kubelet's part for session pods of one namespace: each pod object becomes a process, with the environment and token that the object asks for. */
@@ -39,12 +54,17 @@ export class Kubelet implements AsyncDisposable {
   readonly #pods = new Map<string, RunningPod>();
   readonly #stopped = new AbortController();
   readonly #working: Promise<void>;
+  readonly #entrypoint: readonly string[];
+  readonly #pollMs: number;
   /** Everything that the containers printed. */
   log = "";
 
-  constructor(transport: Transport, namespace: string) {
+  constructor(transport: Transport, namespace: string, options: KubeletOptions = {}) {
     this.#transport = transport;
     this.#namespace = namespace;
+    const strip = ["--conditions=source", "--disable-warning=ExperimentalWarning"];
+    this.#entrypoint = options.entrypoint ?? [process.execPath, ...strip, sources];
+    this.#pollMs = options.pollMs ?? 100;
     this.#working = this.#work();
   }
 
@@ -52,11 +72,24 @@ export class Kubelet implements AsyncDisposable {
     return [...this.#pods.values()].map(({ object }) => object.metadata.name);
   }
 
+  get containers(): readonly { readonly pod: string; readonly pid: number; readonly startedMs: number }[] {
+    return [...this.#pods.values()].map(({ object, container }) => ({
+      pod: object.metadata.name,
+      pid: container.process.pid ?? 0,
+      startedMs: container.startedMs,
+    }));
+  }
+
+  /** What the containers of a pod printed. */
+  logOf(name: string): string {
+    return [...this.#pods.values()].find(({ object }) => object.metadata.name === name)?.log ?? "";
+  }
+
   /** Kills a container with its processes; it is started again, as restartPolicy says, with the pod's folders as they were. */
   async crash(): Promise<void> {
     for (const pod of this.#pods.values()) {
-      pod.container.kill("SIGKILL");
-      await once(pod.container, "exit");
+      pod.container.process.kill("SIGKILL");
+      await once(pod.container.process, "exit");
       pod.container = this.#start(pod.object, pod.root);
     }
   }
@@ -70,7 +103,7 @@ export class Kubelet implements AsyncDisposable {
   async #work(): Promise<void> {
     while (!this.#stopped.signal.aborted) {
       await this.#sync().catch((error: unknown) => (this.log += `${String(error)}\n`));
-      await delay(100, undefined, { signal: this.#stopped.signal }).catch(() => undefined);
+      await delay(this.#pollMs, undefined, { signal: this.#stopped.signal }).catch(() => undefined);
     }
   }
 
@@ -90,7 +123,7 @@ export class Kubelet implements AsyncDisposable {
     const contentType = "application/merge-patch+json";
     const path = `/api/v1/namespaces/${this.#namespace}/pods/${object.metadata.name}/status`;
     await this.#transport.call({ method: "PATCH", path, contentType, body: { status: { phase: "Running" } } });
-    this.#pods.set(object.metadata.uid, { object, root, container: this.#start(object, root) });
+    this.#pods.set(object.metadata.uid, { object, root, log: "", container: this.#start(object, root) });
   }
 
   async #token({ metadata: { name, uid } }: PodObject): Promise<string> {
@@ -104,7 +137,7 @@ export class Kubelet implements AsyncDisposable {
     return TokenAnswer.parse(await this.#transport.call({ method: "POST", path, body })).status.token;
   }
 
-  #start({ metadata, spec }: PodObject, root: string): ChildProcess {
+  #start({ metadata, spec }: PodObject, root: string): Container {
     const fields: Readonly<Record<string, string>> = {
       "metadata.name": metadata.name,
       "metadata.namespace": metadata.namespace,
@@ -118,30 +151,32 @@ export class Kubelet implements AsyncDisposable {
     const env: Record<string, string> = Object.fromEntries(given);
     // There is no cluster DNS here; the certificate names localhost too.
     const hubUrl = (env["WA_HUB_URL"] ?? "").replace(/\/\/[^:]+:/, "//localhost:");
-    const flags = [
-      "--conditions=source",
-      "--disable-warning=ExperimentalWarning",
-      program,
-      "--root",
-      root,
-      "--http-port",
-      "0",
-    ];
-    const container = spawn(process.execPath, flags, {
+    const asked = spec.containers[0]?.command ?? [];
+    const own = [...this.#entrypoint, "--root", root, "--http-port", "0"];
+    const [command = "", ...args] = asked.length > 0 ? asked : own;
+    const startedMs = performance.now();
+    const child = spawn(command, args, {
       env: { ...env, WA_HUB_URL: hubUrl, PATH: process.env["PATH"] },
       stdio: ["ignore", "pipe", "pipe"],
     });
-    for (const stream of [container.stdout, container.stderr])
-      stream.on("data", (chunk: Buffer) => (this.log += chunk.toString("utf8")));
-    return container;
+    for (const stream of [child.stdout, child.stderr])
+      stream.on("data", (chunk: Buffer) => this.#printed(metadata.uid, chunk.toString("utf8")));
+    return { process: child, startedMs };
+  }
+
+  #printed(uid: string, text: string): void {
+    this.log += text;
+    const pod = this.#pods.get(uid);
+    if (pod !== undefined) pod.log += text;
   }
 
   async #end(uid: string, signal: "SIGTERM" | "SIGKILL"): Promise<void> {
     const pod = this.#pods.get(uid);
     if (pod === undefined) return;
     this.#pods.delete(uid);
-    pod.container.kill(signal);
-    if (pod.container.exitCode === null && pod.container.signalCode === null) await once(pod.container, "exit");
+    const { process: child } = pod.container;
+    child.kill(signal);
+    if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
     await rm(pod.root, { recursive: true, force: true });
   }
 }
