@@ -73,27 +73,16 @@ it("a quota that is used up: the device says so, and connects once there is room
   expect(await askedForQr(simulator, before)).toEqual([]);
 });
 
-it("a foreign pod that stands under our pod's name is never adopted, and named as the cause", async () => {
-  const { namespace, simulator } = story;
-  const before = await mark(simulator, source, [ann]);
-  const { name } = (await namespace.podOf("ann")).metadata;
-  await namespace.patchDevice("ann", { spec: { suspend: true } });
-  await namespace.phaseIs("ann", "Suspended");
-  await until("our pod to go", async () => ((await namespace.allPods()).length === 0 ? true : undefined));
-  await kubectl(
-    "run",
-    name,
-    "-n",
-    namespace.name,
-    "--image=whatsapp-session-pod:dev",
-    "--command",
-    "--",
-    "sleep",
-    "600",
-  );
-  await namespace.patchDevice("ann", { spec: { suspend: false } });
-  expect(await namespace.conditionSays("ann", "Ready", /not ours|foreign|PodNameTaken/)).toContain(name);
-  expect(await brokenSince(simulator, before), "nobody connected").toEqual([]);
-  await kubectl("delete", "pod", name, "-n", namespace.name, "--grace-period=1");
-  await namespace.ready("ann");
+it("a foreign pod that stands under our pod's name is never adopted, is named as the cause, and is waited out", async () => {
+  const { namespace, simulator, proxyMember, echoes } = story;
+  const other = await mark(simulator, await story.proxyAddress(3), []);
+  const image = "--image=whatsapp-session-pod:dev";
+  await kubectl("run", "other-proxy-3-0", "-n", namespace.name, image, "--command", "--", "sleep", "600");
+  await namespace.applyPool({ egressIPEndpoints: echoes, members: [proxyMember(3)] }, "other");
+  await namespace.applyDevice("bea", { egress: { pool: "other" } });
+  expect(await namespace.conditionSays("bea", "Ready", /PodNameTaken/)).toContain("other-proxy-3-0");
+  await delay(5_000);
+  expect(await askedForQr(simulator, other), "nothing leaves by it").toEqual([]);
+  await kubectl("delete", "pod", "other-proxy-3-0", "-n", namespace.name, "--grace-period=1");
+  await namespace.qrOf("bea");
 });
