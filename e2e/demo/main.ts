@@ -43,7 +43,7 @@ async function link(simulator: SimulatorClient, name: string, phone: string, isS
 async function exchangeTexts(simulator: SimulatorClient): Promise<void> {
   const text = `Bonjour from the cluster, ${new Date().toISOString()}`;
   say(`messages send and read, as pods in ${system}`);
-  await messages("send", "--device", "support-fr", "--to", `+${friend}`, "--text", text);
+  await messages(namespace, "send", "--device", "support-fr", "--to", `+${friend}`, "--text", text);
   await watch("the friend's phone to decrypt it", async () =>
     (await simulator.messages(friend)).find((message) => message.text === text),
   );
@@ -51,7 +51,7 @@ async function exchangeTexts(simulator: SimulatorClient): Promise<void> {
   const answer = `Bien reçu, ${Date.now()}`;
   await simulator.text(friend, phones["support-fr"], answer);
   const inbox = await watch("the answer in the device's inbox", async () => {
-    const lines = await messages("read", "--device", "support-fr");
+    const lines = await messages(namespace, "read", "--device", "support-fr");
     return lines.includes(answer) ? lines : undefined;
   });
   say(`the device's inbox holds ${inbox.trim().split("\n").length} message(s), the newest: ${JSON.stringify(answer)}`);
