@@ -1,15 +1,23 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-const compiled = join(import.meta.dirname, "../../.cache/bench");
+const root = join(import.meta.dirname, "../..");
+const compiled = join(root, ".cache/bench");
+const dockerfile = join(root, "manifests/cluster/images/node.Dockerfile");
 
-/** Arguments of Node for a part as its image runs it. @throws where `bench/compile.sh` has not made it. */
+/** Command of a part as its image runs it, environment included. @throws where `bench/compile.sh` has not made it. */
 export function entrypoint(part: "operator" | "session-pod"): readonly string[] {
   const main = join(compiled, part, "dist/main.js");
   if (!existsSync(main)) throw new Error(`${main} is missing: run bench/compile.sh, or all of it by make bench`);
-  return [process.execPath, main];
+  return ["env", ...imageEnvironment(), process.execPath, main];
+}
+
+/** `NAME=value` of all that the images set. */
+function imageEnvironment(): readonly string[] {
+  const lines = [...readFileSync(dockerfile, "utf8").matchAll(/^ENV (.+)$/gm)];
+  return lines.flatMap(([, assignments = ""]) => assignments.split(/\s+/));
 }
 
 export interface Program extends AsyncDisposable {
@@ -28,7 +36,7 @@ export function start(command: readonly string[], env: Readonly<Record<string, s
   const [file = "", ...args] = command;
   const startedMs = performance.now();
   const child = spawn(file, args, {
-    env: { NODE_ENV: "production", PATH: process.env["PATH"], ...env },
+    env: { PATH: process.env["PATH"], ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let text = "";
