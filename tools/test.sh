@@ -33,7 +33,8 @@ level() { # name, what it needs
   [[ " ${LEVELS:-$name} " == *" $name "* ]] || return 0
   if [ -n "$need" ] && ! "$need" >&2; then say "level $name: what it needs could not be had"; broken=$((broken + 1)); return; fi
   say "level $name"
-  NO_COLOR=1 vitest run --project "$name" --reporter=dot --reporter=json --outputFile.json="$reports/$name.json" || true
+  NO_COLOR=1 vitest run --project "$name" --reporter=dot --reporter=json --outputFile.json="$reports/$name.json"
+  echo $? > "$reports/$name.exit"
   [ -s "$reports/$name.json" ] || broken=$((broken + 1))
 }
 level unit ""

@@ -1,5 +1,4 @@
 import { join } from "node:path";
-import type { SimulatorClient } from "@wa/simulator";
 import { z } from "zod";
 import { kubectl } from "./kubectl.ts";
 import { sh, until } from "./shell.ts";
@@ -12,8 +11,14 @@ const sessionImage = "whatsapp-session-pod:dev";
 const chart = join(import.meta.dirname, "../../charts/whatsapp-operator");
 const patienceS = 300;
 
+/** What clients have to know of a server that is not WhatsApp's. */
+export interface ServerKeys {
+  readonly rootKeyHex: () => Promise<string>;
+  readonly caPem: () => Promise<string>;
+}
+
 /** @param host name under which the cluster's containers and proxies reach the simulator */
-export async function install(host: string, simulator: SimulatorClient): Promise<void> {
+export async function install(host: string, simulator: ServerKeys): Promise<void> {
   const values = {
     whatsapp: {
       url: `wss://${host}:8443/ws/chat`,
