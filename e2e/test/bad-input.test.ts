@@ -33,7 +33,7 @@ it("a proxy that refuses the password: the cause is the proxy's fault, and the d
 
 it("a capacity that is used up: the device that waits says so, and is placed once there is room", async () => {
   const { namespace, echoes, proxyMember } = story;
-  const members = (maxSessions: number) => [proxyMember(3, { capacity: { maxSessions } })];
+  const members = (maxSessions: number) => [proxyMember(7, { capacity: { maxSessions } })];
   await namespace.applyPool({ egressIPEndpoints: echoes, members: members(1) }, "small");
   await namespace.applyDevice("first", { egress: { pool: "small" } });
   await namespace.qrOf("first");

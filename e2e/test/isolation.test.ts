@@ -8,7 +8,7 @@ const story = tell("isolation");
 
 it("a Dedicated device has a session pod of its own, which takes nobody else", async () => {
   const { namespace, proxyMember, echoes, phone } = story;
-  await namespace.applyPool({ egressIPEndpoints: echoes, members: [proxyMember(1)] });
+  await namespace.applyPool({ egressIPEndpoints: echoes, members: [proxyMember(6)] });
   await namespace.applyDevice("alone", { isolation: "Dedicated" });
   await namespace.applyDevices(["shared-1", "shared-2"]);
   for (const name of ["alone", "shared-1", "shared-2"]) await namespace.link(name, phone());

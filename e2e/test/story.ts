@@ -9,7 +9,7 @@ import { system } from "../src/release.ts";
 export interface Story {
   readonly simulator: SimulatorClient;
   readonly namespace: Namespace;
-  /** Address of one of the proxies outside; a story about counts has one to itself. */
+  /** Address of one of the proxies outside. Places are counted by address, so a story about counts has one to itself. */
   readonly proxyAddress: (number: number) => Promise<string>;
   readonly nodeAddress: (node: string) => Promise<string>;
   /** A phone number of five to fifteen digits that nobody else has. */
