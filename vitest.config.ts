@@ -50,7 +50,7 @@ export default defineConfig({
           name: "cluster",
           include: ["e2e/test/**/*.test.ts"],
           globalSetup: ["e2e/test/setup.ts"],
-          testTimeout: 300_000,
+          testTimeout: 400_000,
           hookTimeout: 300_000,
           maxWorkers: 8,
         },
