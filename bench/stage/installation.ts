@@ -1,16 +1,14 @@
 import { randomUUID } from "node:crypto";
-import { createServer } from "node:net";
 import { hubPath } from "@wa/schema";
 import type { SimulatorClient } from "@wa/simulator";
-import { startApiServer, type ApiServer } from "../../operator/test/api-server.ts";
+import { freePort, startApiServer, type ApiServer } from "../../operator/test/api-server.ts";
 import { Kubelet } from "../../operator/test/kubelet.ts";
+import { nodeLabels, operatorPod, seed, storeSecret, system } from "../../operator/test/seed.ts";
 import { startPostgres } from "../../session-pod/test/postgres.ts";
 import { entrypoint, start, type Program } from "./program.ts";
 import { startSimulatorProcess, type SimulatorProcess } from "./simulator-process.ts";
 
-const system = "wa-system";
 const echoed = "203.0.113.9";
-const label = { egress: "a" } as const;
 
 /** A whole installation of processes on this machine: API server, PostgreSQL, simulator, operator, and containers as processes. */
 export interface Installation extends AsyncDisposable {
@@ -45,7 +43,7 @@ export async function install(): Promise<Installation> {
     server,
     simulator: simulator.client,
     namespace,
-    nodeSelector: label,
+    nodeSelector: nodeLabels,
     echoes: [`${simulator.controlUrl}/ip`],
     hubUrl: `wss://localhost:${env.HUB_PORT}${hubPath}`,
     get operator() {
@@ -63,23 +61,6 @@ export async function install(): Promise<Installation> {
   };
 }
 
-async function seed(server: ApiServer, storeUrl: string): Promise<void> {
-  await server.createNamespace(system);
-  const create = async (path: string, object: object): Promise<unknown> =>
-    await server.transport.call({ method: "POST", path, body: { apiVersion: "v1", ...object } });
-  await create("/api/v1/nodes", { kind: "Node", metadata: { name: "node-a", labels: label } });
-  await create(`/api/v1/namespaces/${system}/secrets`, {
-    kind: "Secret",
-    metadata: { name: "store" },
-    stringData: { url: storeUrl },
-  });
-  await create(`/api/v1/namespaces/${system}/pods`, {
-    kind: "Pod",
-    metadata: { name: "op-0" },
-    spec: { containers: [{ name: "x", image: "x" }] },
-  });
-}
-
 /** The chart's environment of the operator. */
 const environment = (parts: {
   readonly server: ApiServer;
@@ -88,10 +69,10 @@ const environment = (parts: {
   readonly metricsPort: number;
 }) => ({
   KUBECONFIG: parts.server.kubeconfig,
-  POD_NAME: "op-0",
+  POD_NAME: operatorPod,
   POD_NAMESPACE: system,
   SESSION_IMAGE: "session:1",
-  STORE_SECRET: "store",
+  STORE_SECRET: storeSecret,
   HUB_PORT: String(parts.hubPort),
   METRICS_PORT: String(parts.metricsPort),
   WHATSAPP_URL: parts.simulator.wssUrl,
@@ -105,12 +86,4 @@ async function textAt(url: string): Promise<string | undefined> {
   } catch {
     return undefined;
   }
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, resolve));
-  const address = probe.address();
-  await new Promise<void>((resolve) => probe.close(() => resolve()));
-  return typeof address === "object" && address !== null ? address.port : 0;
 }

@@ -1,6 +1,6 @@
 import { beforeAll, expect, inject, it } from "vitest";
 import { kubectl } from "../src/kubectl.ts";
-import { askedForQr, mark } from "../src/reconnects.ts";
+import { askedForQr, mark, type Mark } from "../src/reconnects.ts";
 import { install, uninstall } from "../src/release.ts";
 import { until } from "../src/shell.ts";
 import { tell } from "../test/story.ts";
@@ -19,7 +19,7 @@ async function setUp(): Promise<void> {
 
 const installAgain = async () => await install(`${inject("place")}-simulator`, story.simulator);
 
-async function connectedAgain(before: Awaited<ReturnType<typeof mark>>): Promise<void> {
+async function connectedAgain(before: Mark): Promise<void> {
   await story.namespace.ready("ann", "leaver");
   expect(await askedForQr(story.simulator, before)).toEqual([]);
   for (const phone of Object.values(phones)) {

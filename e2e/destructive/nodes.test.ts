@@ -1,6 +1,6 @@
 import { beforeAll, expect, it } from "vitest";
 import { kubectl } from "../src/kubectl.ts";
-import { askedForQr, brokenSince, mark } from "../src/reconnects.ts";
+import { askedForQr, brokenSince, loginsOf, mark, type Mark } from "../src/reconnects.ts";
 import { sh, until } from "../src/shell.ts";
 import { tell } from "../test/story.ts";
 
@@ -21,9 +21,9 @@ beforeAll(async () => {
 
 /** Both nodes' addresses: a QR asked for by either is one too many. */
 const marks = async () => await Promise.all(addresses.map((each) => mark(story.simulator, each, [phone])));
-const loginsNow = async () => (await story.simulator.stats(phone)).devices[`${phone}:1`]?.logins ?? 0;
+const loginsNow = async () => await loginsOf(story.simulator, phone);
 
-async function cameBack(before: Awaited<ReturnType<typeof marks>>, logins: number): Promise<void> {
+async function cameBack(before: readonly Mark[], logins: number): Promise<void> {
   await until("another login", async () => ((await loginsNow()) > logins ? true : undefined));
   await story.namespace.ready("ann");
   for (const each of before) expect(await askedForQr(story.simulator, each)).toEqual([]);

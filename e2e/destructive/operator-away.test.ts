@@ -59,7 +59,7 @@ it("both replicas are gone for a minute: no session reconnects, and a container 
   const { simulator, namespace } = story;
   const before = await mark(simulator, source, phones);
   const pod = await namespace.podOf("device-1");
-  const node = await namespace.podOf("device-0");
+  const untouched = await namespace.podOf("device-0");
   await kubectl("scale", deployment, "-n", system, "--replicas=0");
   await until("no leader", async () => ((await leader()) === "" ? true : undefined));
   const goneMs = performance.now();
@@ -75,6 +75,6 @@ it("both replicas are gone for a minute: no session reconnects, and a container 
   expect(await askedForQr(simulator, before)).toEqual([]);
   const after = await mark(simulator, source, phones);
   expect(after.logins.get(phones[0]), "the untouched session").toBe(before.logins.get(phones[0]));
-  expect((await namespace.podOf("device-0")).metadata.uid).toBe(node.metadata.uid);
+  expect((await namespace.podOf("device-0")).metadata.uid).toBe(untouched.metadata.uid);
   await works("after-absence");
 });

@@ -32,3 +32,8 @@ export async function askedForQr(simulator: SimulatorClient, before: Mark): Prom
   if (registrations === before.registrations) return [];
   return [`${before.source}: ${before.registrations} registrations, now ${registrations}`];
 }
+
+/** How often a phone's first device has logged in. */
+export async function loginsOf(simulator: SimulatorClient, phone: string): Promise<number> {
+  return (await simulator.stats(phone)).devices[`${phone}:1`]?.logins ?? 0;
+}

@@ -1,6 +1,6 @@
 import { beforeAll, expect, it } from "vitest";
 import { killContainer } from "../src/node.ts";
-import { askedForQr, brokenSince, mark } from "../src/reconnects.ts";
+import { askedForQr, brokenSince, loginsOf, mark, type Mark } from "../src/reconnects.ts";
 import { until } from "../src/shell.ts";
 import { tell } from "./story.ts";
 
@@ -17,10 +17,10 @@ beforeAll(async () => {
   await namespace.link("ann", phone);
 });
 
-const loginsNow = async () => (await story.simulator.stats(phone)).devices[`${phone}:1`]?.logins ?? 0;
+const loginsNow = async () => await loginsOf(story.simulator, phone);
 
 /** Logged in once more by the server's count, Ready for a pipeline, and no registration from its address. */
-async function cameBack(before: Awaited<ReturnType<typeof mark>>): Promise<void> {
+async function cameBack(before: Mark): Promise<void> {
   const { namespace, simulator } = story;
   const logins = before.logins.get(phone) ?? 0;
   await until("another login", async () => ((await loginsNow()) > logins ? true : undefined));

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { killContainer, PacketCounters } from "../src/node.ts";
 import { addressOf } from "../src/outside.ts";
+import { loginsOf } from "../src/reconnects.ts";
 import { until } from "../src/shell.ts";
 import { tell } from "./story.ts";
 
@@ -17,7 +18,7 @@ beforeAll(async () => {
   for (const [way, phone] of Object.entries(ways)) {
     await namespace.applyDevice(way, { egress: { pool: "eu", selector: { matchLabels: { way } } } });
     await namespace.link(way, phone);
-    await count(way);
+    await count(way, phone);
   }
 });
 afterAll(async () => {
@@ -25,7 +26,7 @@ afterAll(async () => {
 });
 
 /** Counts from the device's pod on; its container then starts anew inside, so every packet of a start is counted. */
-async function count(way: string): Promise<void> {
+async function count(way: string, phone: string): Promise<void> {
   const pod = await story.namespace.podOf(way);
   if (pod.status.podIP === undefined) throw new Error(`${pod.metadata.name} has no address`);
   const from = ["-s", pod.status.podIP];
@@ -38,13 +39,9 @@ async function count(way: string): Promise<void> {
   await each.add(`${way}-dns-tcp`, [...dns("tcp"), "!", "-d", serviceNetwork]);
   await each.add(`${way}-asks-name`, [...dns("udp"), "-m", "string", "--algo", "bm", "--string", "simulator"]);
   await killContainer(pod);
-  await until("another login", async () => ((await logins(way)) === 2 ? true : undefined));
+  await until("another login", async () => ((await loginsOf(story.simulator, phone)) === 2 ? true : undefined));
 }
 
-const logins = async (way: string) => {
-  const phone = way === "node" ? ways.node : ways.proxy;
-  return (await story.simulator.stats(phone)).devices[`${phone}:1`]?.logins;
-};
 const counted = async (way: string, name: string) => (await counters.get(way)?.count(`${way}-${name}`)) ?? Number.NaN;
 
 it("a session behind a proxy sends nothing past it: no packet to WhatsApp, none to a public DNS, no lookup of its name", async () => {

@@ -244,3 +244,8 @@ async function listenAnywhere(): Promise<{ readonly port: number; close(): Promi
   };
   return { port: address.port, close };
 }
+
+export async function freePort(): Promise<number> {
+  const [port = 0] = await freePorts(1);
+  return port;
+}

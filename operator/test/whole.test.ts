@@ -1,6 +1,5 @@
 import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -8,11 +7,12 @@ import { promisify } from "node:util";
 import { startSimulator, type Simulator } from "@wa/simulator";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { z } from "zod";
-import { startApiServer, type ApiServer } from "./api-server.ts";
+import { freePort, startApiServer, type ApiServer } from "./api-server.ts";
 import { Shop } from "./cluster.ts";
 import { eventually } from "./eventually.ts";
 import { Kubelet } from "./kubelet.ts";
 import { OperatorProcess } from "./operator-process.ts";
+import { nodeLabels, operatorPod, seed, storeSecret, system } from "./seed.ts";
 
 /**
  * The main job with everything real but containers: a kube-apiserver, the operator's process, session pods as processes
@@ -20,7 +20,6 @@ import { OperatorProcess } from "./operator-process.ts";
  */
 const run = promisify(execFile);
 const echoed = "203.0.113.9";
-const system = "wa-system";
 let server: ApiServer;
 let simulator: Simulator;
 let operator: OperatorProcess;
@@ -35,25 +34,14 @@ beforeAll(async () => {
   simulator = await startSimulator({ tlsPort: 0, echoIp: echoed });
   server = await startApiServer();
   await server.applyCrds();
-  await server.createNamespace(system);
+  await seed(server, storeUrl);
   shop = new Shop(server.transport, await server.createNamespace());
-  await create("/api/v1/nodes", { kind: "Node", metadata: { name: "node-a", labels: { egress: "a" } } });
-  await create(`/api/v1/namespaces/${system}/secrets`, {
-    kind: "Secret",
-    metadata: { name: "store" },
-    stringData: { url: storeUrl },
-  });
-  await create(`/api/v1/namespaces/${system}/pods`, {
-    kind: "Pod",
-    metadata: { name: "op-0" },
-    spec: { containers: [{ name: "x", image: "x" }] },
-  });
   operator = new OperatorProcess({
     KUBECONFIG: server.kubeconfig,
-    POD_NAME: "op-0",
+    POD_NAME: operatorPod,
     POD_NAMESPACE: system,
     SESSION_IMAGE: "session:1",
-    STORE_SECRET: "store",
+    STORE_SECRET: storeSecret,
     HUB_PORT: String(await freePort()),
     METRICS_PORT: "0",
     WHATSAPP_URL: simulator.wssUrl,
@@ -61,7 +49,7 @@ beforeAll(async () => {
     WHATSAPP_CA_BUNDLE: simulator.caPem,
   });
   kubelet = new Kubelet(server.transport, shop.namespace);
-  const nodePool = { nodeSelector: { egress: "a" } };
+  const nodePool = { nodeSelector: nodeLabels };
   await shop.applyPool({
     members: [{ name: "nodes", nodePool }],
     egressIPEndpoints: [`${simulator.controlUrl}/ip`],
@@ -77,18 +65,6 @@ afterAll(async () => {
 });
 
 const generous = { login: { count: 500, period: "10s" }, registration: { count: 500, period: "10s" } };
-
-async function create(path: string, object: object): Promise<void> {
-  await server.transport.call({ method: "POST", path, body: { apiVersion: "v1", ...object } });
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, resolve));
-  const address = probe.address();
-  await new Promise<void>((resolve) => probe.close(() => resolve()));
-  return typeof address === "object" && address !== null ? address.port : 0;
-}
 
 async function phaseIs(name: string, phase: string, withinMs = 40_000): Promise<void> {
   await eventually(async () => {
