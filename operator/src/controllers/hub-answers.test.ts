@@ -18,20 +18,34 @@ describe("a pod is ours", () => {
 describe("a start is paid from", () => {
   const named = (subject: string) => `ledger of ${subject}`;
   it.each([
-    ["the endpoint while no address is known", [], ["ledger of shop/eu-px"]],
+    ["the endpoint while no address is known", [], [], ["shop/eu-px"]],
     [
-      "every address that the outside saw",
+      "every address that the outside saw, and the endpoint, whose first starts came before it was known",
       ["198.51.100.1", "198.51.100.2"],
-      ["ledger of 198.51.100.1", "ledger of 198.51.100.2"],
+      [],
+      ["shop/eu-px", "198.51.100.1", "198.51.100.2"],
     ],
-  ])("%s", (_case, observedIPs, ledgers) => {
+    [
+      "an address that a pod told and the status has not yet",
+      ["198.51.100.1"],
+      ["198.51.100.1", "198.51.100.3"],
+      ["shop/eu-px", "198.51.100.1", "198.51.100.3"],
+    ],
+  ])("%s", (_case, observedIPs, heardIPs, subjects) => {
     const endpoints = [anEndpoint({ status: { observedIPs } })];
-    expect(budgetsIn(() => aWorld({ endpoints }), named)("shop", "eu-px").ledgers).toEqual(ledgers);
+    const { ledgers } = budgetsIn(() => aWorld({ endpoints }), named)("shop", "eu-px", heardIPs);
+    expect(ledgers).toEqual(subjects.map(named));
+  });
+
+  it("one ledger where two addresses share it", () => {
+    const endpoints = [anEndpoint({ status: { observedIPs: ["2001:db8::1", "2001:db8::2"] } })];
+    const sameForAll = () => "one";
+    expect(budgetsIn(() => aWorld({ endpoints }), sameForAll)("shop", "eu-px", []).ledgers).toEqual(["one"]);
   });
 
   it("the pool's limits, in milliseconds", () => {
     const pools = [aPool({ spec: { startLimits: { login: { count: 3, period: "2m" } } } })];
-    expect(budgetsIn(() => aWorld({ pools }), named)("shop", "eu-px").limits).toEqual({
+    expect(budgetsIn(() => aWorld({ pools }), named)("shop", "eu-px", []).limits).toEqual({
       login: { count: 3, periodMs: 120_000 },
       registration: { count: 6, periodMs: 60_000 },
     });

@@ -15,18 +15,17 @@ export function isOurPodIn(world: () => World): IsOurPod {
 
 const defaults = PoolSpec.parse({}).startLimits;
 
-/** Budgets of an endpoint: one ledger an observed address, shared by everybody who leaves by it; none known: its own. */
+/** Budgets of an endpoint: its own ledger, and one an observed address, shared by everybody who leaves by it. */
 export function budgetsIn(world: () => World, ledgerOf: (subject: string) => string): BudgetOf {
-  return (namespace, name) => {
+  return (namespace, name, heardIPs) => {
     const { endpoints, pools } = world();
     const endpoint = endpoints.get(`${namespace}/${name}`);
     const pool = pools.get(`${namespace}/${endpoint?.spec.pool ?? ""}`);
     const { login, registration } = pool?.spec.startLimits ?? defaults;
-    const addresses = endpoint?.status.observedIPs ?? [];
-    const subjects = addresses.length > 0 ? addresses : [`${namespace}/${name}`];
+    const subjects = new Set([`${namespace}/${name}`, ...(endpoint?.status.observedIPs ?? []), ...heardIPs]);
     const limit = ({ count, period }: typeof login) => ({ count, periodMs: durationMs(period) });
     return {
-      ledgers: subjects.map(ledgerOf),
+      ledgers: [...new Set([...subjects].map(ledgerOf))],
       limits: { login: limit(login), registration: limit(registration) },
     };
   };

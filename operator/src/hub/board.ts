@@ -26,6 +26,14 @@ export class Board {
     return new Map([...this.#entries].map(([uid, { pod }]) => [uid, pod]));
   }
 
+  /** Addresses that the pods of an endpoint told. */
+  observedIPs(namespace: string, endpoint: string): readonly string[] {
+    const pods = [...this.#entries.values()].map(({ pod }) => pod);
+    return pods
+      .filter((pod) => pod.namespace === namespace && pod.endpoint === endpoint)
+      .flatMap(({ observedIPs }) => observedIPs);
+  }
+
   onChange(listener: (change: LinkChange) => void): void {
     this.#listeners.push(listener);
   }

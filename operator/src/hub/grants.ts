@@ -25,18 +25,21 @@ interface Given extends StartRequest {
   readonly ledgers: readonly string[];
 }
 
+type Budget = ReturnType<BudgetOf>;
+type EndpointName = readonly [namespace: string, endpoint: string];
+
 const mostRaces = 20;
 const requestKey = ({ device, bucket }: StartRequest): string => `${device.uid}/${bucket}`;
 
 /** The start queue of one endpoint: turns its pods' requests into grants, out of the ledgers of its addresses. */
 export class Grants {
   readonly #leases: LedgerLeases;
-  readonly #budgetOf: BudgetOf;
+  readonly #budgetOf: (...endpoint: EndpointName) => Budget;
   readonly #nowMs: () => number;
   /** By pod UID, then by device and bucket. */
   readonly #given = new Map<string, Map<string, Given>>();
 
-  constructor(leases: LedgerLeases, budgetOf: BudgetOf, nowMs: () => number) {
+  constructor(leases: LedgerLeases, budgetOf: (...endpoint: EndpointName) => Budget, nowMs: () => number) {
     this.#leases = leases;
     this.#budgetOf = budgetOf;
     this.#nowMs = nowMs;
@@ -103,7 +106,7 @@ export class Grants {
   async #take(
     requests: readonly StartRequest[],
     ledgers: readonly string[],
-    limits: ReturnType<BudgetOf>["limits"],
+    limits: Budget["limits"],
   ): Promise<Given[]> {
     if (requests.length === 0) return [];
     let notBeforeMs = this.#nowMs();
@@ -128,7 +131,7 @@ export class Grants {
     readonly requests: readonly StartRequest[];
     readonly nonces: readonly string[];
     readonly ledgers: readonly string[];
-    readonly limits: ReturnType<BudgetOf>["limits"];
+    readonly limits: Budget["limits"];
     readonly notBeforeMs: number;
   }): Promise<number[][]> {
     const { requests, nonces, ledgers, limits, notBeforeMs } = wish;

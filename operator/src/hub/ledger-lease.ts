@@ -11,7 +11,12 @@ import { emptyLedger, type StartLedger } from "../plan/start-ledger.ts";
 const annotation = `${group}/starts`;
 
 const Entries = z.array(z.object({ dueMs: z.number(), nonce: z.string() }));
-const Stored = z.object({ login: Entries, registration: Entries, closedUntilMs: z.number() });
+const Stored = z.object({
+  login: Entries,
+  registration: Entries,
+  closedUntilMs: z.number(),
+  keepMs: z.number().default(0),
+});
 
 /** An address as its ledger counts it: a /64 for IPv6, because a machine has all of it. */
 function subjectOf(address: string): string {

@@ -45,12 +45,17 @@ export type IsOurPod = (pod: {
   readonly uid: string;
 }) => { readonly kind: "Ours"; readonly endpoint: string } | { readonly kind: "Foreign"; readonly message: string };
 
-/** Start budgets and addresses that a grant for an endpoint draws on. */
+/**
+ * Start budgets and addresses that a grant for an endpoint draws on.
+ *
+ * @param heardIPs addresses that its pods told: the endpoint's status comes a moment later
+ */
 export type BudgetOf = (
   namespace: string,
   endpoint: string,
+  heardIPs: readonly string[],
 ) => {
-  /** Names of the ledgers: one an observed address, or the endpoint's own while none is known. */
+  /** Names of the ledgers: the endpoint's own, which has the starts from before its address was known, and one an address. */
   readonly ledgers: readonly string[];
   readonly limits: { readonly login: Limit; readonly registration: Limit };
 };

@@ -67,7 +67,11 @@ class HubServer {
     const { transport, namespace, budgetOf } = options;
     this.#options = options;
     this.#tokens = new TokenVerifier(transport);
-    this.#grants = new Grants(new LedgerLeases(transport, namespace), budgetOf, () => transport.serverNowMs());
+    this.#grants = new Grants(
+      new LedgerLeases(transport, namespace),
+      (of, endpoint) => budgetOf(of, endpoint, this.#board.observedIPs(of, endpoint)),
+      () => transport.serverNowMs(),
+    );
   }
 
   links(): Links {

@@ -4,6 +4,7 @@ import { apiErrorOf } from "./api-error.ts";
 import type { ClusterAccess } from "./kubeconfig.ts";
 import type { KubeMetrics } from "./metrics.ts";
 import { errorCodeOf, retryAfterMsOf, retryWaitMs, type Failure } from "./retry.ts";
+import { offsetAfter } from "./server-clock.ts";
 
 type ApiMethod = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
@@ -27,7 +28,7 @@ export interface Transport {
   call(call: ApiCall): Promise<unknown>;
   /** Lines of a watch. Ends without an error when the server closes in order; `signal` destroys its connection. */
   watch(call: Pick<ApiCall, "path" | "query">, signal: AbortSignal): AsyncIterable<unknown>;
-  /** The API server's clock by its last answer, in milliseconds since the epoch; steps of a second, as HTTP dates have. */
+  /** The API server's clock by its answers, in milliseconds since the epoch; at most a second behind, and never running backwards. */
   serverNowMs(): number;
   close(): Promise<void>;
 }
@@ -42,8 +43,8 @@ interface Connection {
   readonly watches: Agent;
   readonly metrics: KubeMetrics;
   readonly host: string;
-  /** Server time minus our monotonic clock, as of the last answer. */
-  clockOffsetMs: number;
+  /** Server time minus our monotonic clock; undefined before the first answer. */
+  clockOffsetMs: number | undefined;
 }
 
 /** Separate pools, and HTTP/1.1: on a shared HTTP/2 connection one reset ends every watch and call. */
@@ -55,13 +56,13 @@ export function connectTransport(access: ClusterAccess, metrics: KubeMetrics): T
     watches: new Agent({ connect, allowH2: false, bodyTimeout: 0, headersTimeout: watchHeadersTimeoutMs }),
     metrics,
     host: new URL(access.server).host,
-    clockOffsetMs: performance.timeOrigin,
+    clockOffsetMs: undefined,
   };
   return {
     namespace: access.namespace,
     call: async (call) => await callWithRetries(connection, call),
     watch: (call, signal) => watchLines(connection, call, signal),
-    serverNowMs: () => performance.now() + connection.clockOffsetMs,
+    serverNowMs: () => performance.now() + (connection.clockOffsetMs ?? performance.timeOrigin),
     close: async () => {
       await Promise.all([connection.requests.destroy(), connection.watches.destroy()]);
     },
@@ -138,7 +139,8 @@ async function send(
   });
   metrics.restRequests.inc({ code: String(response.statusCode), method: call.method, host });
   const serverMs = Date.parse(String(response.headers["date"]));
-  if (Number.isFinite(serverMs)) connection.clockOffsetMs = serverMs - performance.now();
+  if (Number.isFinite(serverMs))
+    connection.clockOffsetMs = offsetAfter(connection.clockOffsetMs, serverMs, performance.now());
   return response;
 }
 

@@ -48,6 +48,13 @@ describe("the start ledger", () => {
     expect(earliestMs(counted, "login", limit, 10)).toBeGreaterThan(limit.periodMs);
   });
 
+  it("keeps what the longest of the windows that share it reaches back to", () => {
+    const started = withStart(emptyLedger, "login", { dueMs: 1_000, nonce: "a" });
+    const byTheLong = pruned(started, 2_000, 70_000);
+    expect(pruned(byTheLong, 50_000, 16_000).login).toHaveLength(1);
+    expect(pruned(byTheLong, 80_000, 16_000).login).toHaveLength(0);
+  });
+
   it("keeps registrations and logins apart", () => {
     const full = Array.from({ length: 6 }).reduce<StartLedger>(
       (ledger, _none, place) => grant(ledger, 0, `n${place}`).ledger,

@@ -12,6 +12,8 @@ export interface StartLedger {
   readonly registration: readonly LedgerEntry[];
   /** Nothing is granted before: the ledger was lost or unreadable, and one window has to pass. */
   readonly closedUntilMs: number;
+  /** Longest window of those that draw on it: pools with different limits may share an address. */
+  readonly keepMs: number;
 }
 
 export interface StartLimit {
@@ -19,7 +21,7 @@ export interface StartLimit {
   readonly periodMs: number;
 }
 
-export const emptyLedger: StartLedger = { login: [], registration: [], closedUntilMs: 0 };
+export const emptyLedger: StartLedger = { login: [], registration: [], closedUntilMs: 0, keepMs: 0 };
 
 /** How long after it is due a grant may still be used. */
 export const validForMs = 5_000;
@@ -61,8 +63,9 @@ export function withoutStarts(ledger: StartLedger, nonces: ReadonlySet<string>, 
   return { ...ledger, login: kept(ledger.login), registration: kept(ledger.registration) };
 }
 
-/** Without what no window reaches back to; `keepMs` is the longest window in use. */
-export function pruned(ledger: StartLedger, nowMs: number, keepMs: number): StartLedger {
+/** Without what no window reaches back to; `windowsMs` are those of whoever draws on it now. */
+export function pruned(ledger: StartLedger, nowMs: number, ...windowsMs: readonly number[]): StartLedger {
+  const keepMs = Math.max(ledger.keepMs, ...windowsMs);
   const recent = (entries: readonly LedgerEntry[]) => entries.filter(({ dueMs }) => dueMs > nowMs - keepMs - 1);
-  return { ...ledger, login: recent(ledger.login), registration: recent(ledger.registration) };
+  return { ...ledger, keepMs, login: recent(ledger.login), registration: recent(ledger.registration) };
 }
