@@ -5,7 +5,7 @@ import { podHttpPort, podPaths, storeKey, type Welcome } from "@wa/schema";
 import { setGlobalDispatcher } from "undici";
 import { parsePodConfig } from "./config/pod-config.ts";
 import { createDialer } from "./egress/create-dialer.ts";
-import { mountedCredentials } from "./egress/credentials.ts";
+import { mountedCredentials, proxyLogin } from "./egress/credentials.ts";
 import { Hosting, type Workplace } from "./link/hosting.ts";
 import { LateStore } from "./link/late-store.ts";
 import { StateFile } from "./link/state-file.ts";
@@ -13,8 +13,6 @@ import { serveObservation } from "./observe/http.ts";
 import { createLog } from "./observe/log.ts";
 import { PodMetrics } from "./observe/metrics.ts";
 import { attributeFaults } from "./sessions/faults.ts";
-import type { EgressProblem } from "./sessions/pod.ts";
-import { EgressError } from "./sessions/ports.ts";
 import { Sessions } from "./sessions/sessions.ts";
 import { openStore } from "./store/open-store.ts";
 import { whatsAppLibrary } from "./whatsapp/library.ts";
@@ -84,22 +82,12 @@ function openWorkplace({ whatsapp, installation, canaryKeyBase64, store: { url }
   return {
     sessions,
     observeIP: async (echoUrls) => await dialer.observeIP(echoUrls),
-    findMissing: async () => await problemOf(readCredentials),
+    lookAtProxyLogin: async () => await proxyLogin(readCredentials),
     close: async () => {
       await store[Symbol.asyncDispose]();
       await dialer.close();
     },
   };
-}
-
-async function problemOf(readCredentials: () => Promise<unknown>): Promise<EgressProblem | undefined> {
-  try {
-    await readCredentials();
-    return undefined;
-  } catch (error) {
-    if (!(error instanceof EgressError)) throw error;
-    return { reason: error.code, message: error.message };
-  }
 }
 
 function onTrouble({ operation, code }: { readonly operation: string; readonly code: string }): void {

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { deriveCanaryKey, podPaths } from "@wa/schema";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { socksProxy } from "./egress-servers.ts";
 import { assignment, device, LinkScene, observedIP, phone } from "./link-scene.ts";
 import { startPostgres } from "./postgres.ts";
 import { until } from "./until.ts";
@@ -197,6 +198,26 @@ describe("a session pod's way out", () => {
       scene.hub.frames.some((frame) => frame.kind === "grant-request" && frame.requests.length > 0),
     );
     expect(pod.log()).not.toContain("a-secret-password");
+  });
+
+  it("through a proxy that refuses the password is tried again at once when the Secret is mended, however long the wait", async (context) => {
+    await using scene = await LinkScene.set(context);
+    const upstreamPort = Number(new URL(scene.simulator.wssUrl).port);
+    const proxy = await socksProxy({ upstreamPort, username: "somebody", password: "the right one" });
+    context.onTestFinished(async () => await proxy.close());
+    const spec = { ...assignment.spec, baseDelayMs: 600_000, maxDelayMs: 600_000, unpairedAttempts: 1 };
+    scene.hub.assign = { egressIPEndpoints: [], assignments: [{ ...assignment, spec }] };
+    const login = (key: string, text: string) => scene.folders.write(join(podPaths.proxyFolder, key), text);
+    await login("user", "somebody");
+    await login("pass", "the wrong one");
+    const credentials = { usernameKey: "user", passwordKey: "pass" };
+    scene.startPod({
+      egress: { kind: "proxy", protocol: "socks5", host: "localhost", port: proxy.port, credentials },
+    });
+    await scene.hub.reported(device.uid, "BackingOff");
+    expect(scene.hub.session(device.uid)?.lastDisconnect?.cause).toBe("ProxyFault");
+    await login("pass", "the right one");
+    await scene.pair();
   });
 });
 

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { startSimulator, type Simulator } from "@wa/simulator";
+import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { startPostgres, type TestPostgres } from "./postgres.ts";
 import { SessionsBench, type BenchOptions } from "./sessions-bench.ts";
@@ -59,6 +60,26 @@ describe("a start", () => {
     await bench.state("d", "AwaitingPairing");
     expect(performance.now()).toBeGreaterThanOrEqual(dueMs);
     expect(bench.sessions.grantQueue()).toEqual([]);
+  });
+
+  it("that the store held up past the end of its grant does not happen: another grant is asked for", async () => {
+    await newAccount();
+    const bench = await opened({ isGranting: false });
+    bench.assign("d", 1);
+    await bench.state("d", "WaitingForGrant");
+    const { registrations } = await simulator.client.stats();
+    bench.asked.length = 0;
+    const client = new Client({ connectionString: storeUrl });
+    await client.connect();
+    await client.query("begin; lock table wa_device in access exclusive mode");
+    bench.grant("d", { validForMs: 300 });
+    await sleep(1_000);
+    expect(bench.asked).toEqual([]);
+    await client.end();
+    await until("another request", () => bench.asked.length > 0);
+    expect((await simulator.client.stats()).registrations).toBe(registrations);
+    bench.grant("d");
+    await bench.state("d", "AwaitingPairing");
   });
 
   it("after pairing is asked for and waits for nobody", async () => {

@@ -1,6 +1,7 @@
+import { createHmac, randomBytes } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { EgressError } from "../sessions/ports.ts";
+import { EgressError, type ProxyLogin } from "../sessions/ports.ts";
 
 export interface ProxyCredentials {
   readonly username: string;
@@ -19,6 +20,24 @@ export function mountedCredentials(
   { usernameKey, passwordKey }: { readonly usernameKey: string; readonly passwordKey: string },
 ): ReadCredentials {
   return async () => ({ username: await readKey(folder, usernameKey), password: await readKey(folder, passwordKey) });
+}
+
+/** Of this process alone: a fingerprint that leaks tells nobody a password. */
+const fingerprintKey = randomBytes(32);
+
+/** Looks at the login as it stands now, without saying it. */
+export async function proxyLogin(read: ReadCredentials): Promise<ProxyLogin> {
+  try {
+    const credentials = await read();
+    const text = credentials === undefined ? "" : JSON.stringify([credentials.username, credentials.password]);
+    return {
+      kind: "Present",
+      fingerprint: text === "" ? "" : createHmac("sha256", fingerprintKey).update(text).digest("hex"),
+    };
+  } catch (error) {
+    if (!(error instanceof EgressError)) throw error;
+    return { kind: "Missing", problem: { reason: error.code, message: error.message } };
+  }
 }
 
 async function readKey(folder: string, key: string): Promise<string> {

@@ -1,8 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { linkVersion, type AssignFrame, type PodFrame, type SessionReport, type Welcome } from "@wa/schema";
 import type { Logger } from "pino";
-import type { EgressProblem } from "../sessions/pod.ts";
-import type { Dialer } from "../sessions/ports.ts";
+import type { Dialer, ProxyLogin } from "../sessions/ports.ts";
 import type { Sessions } from "../sessions/sessions.ts";
 import { HubLink, type LeaderFrame } from "./hub-link.ts";
 import { noSelfGrants, planSelfGrants, type SelfGrants, type Waiting } from "./self-grants.ts";
@@ -22,8 +21,7 @@ type Hello = Extract<PodFrame, { kind: "hello" }>;
 export interface Workplace {
   readonly sessions: Sessions;
   readonly observeIP: Dialer["observeIP"];
-  /** What the proxy lacks now, such as its Secret. */
-  readonly findMissing: () => Promise<EgressProblem | undefined>;
+  readonly lookAtProxyLogin: () => Promise<ProxyLogin>;
   readonly close: () => Promise<void>;
 }
 
@@ -162,9 +160,14 @@ export class Hosting {
 
   #open(welcome: Welcome): void {
     const workplace = this.#options.openWorkplace(welcome);
-    const { observeIP, findMissing } = workplace;
+    const { observeIP, lookAtProxyLogin, sessions } = workplace;
     this.#workplace = workplace;
-    this.#watch = new WayOutWatch({ observeIP, findMissing, onChange: (wayOut) => this.#wayOutChanged(wayOut) });
+    this.#watch = new WayOutWatch({
+      observeIP,
+      lookAtProxyLogin,
+      onChange: (wayOut) => this.#wayOutChanged(wayOut),
+      onProxyLoginChanged: () => sessions.proxyLoginChanged(),
+    });
     workplace.sessions.onReport((report) => this.#reported(report));
     workplace.sessions.onGrantQueue(() =>
       this.#link.sendQueue({ kind: "grant-request", requests: [...workplace.sessions.grantQueue()] }),

@@ -1,4 +1,5 @@
-import type { EgressProblem } from "../sessions/pod.ts";
+import { isDeepStrictEqual } from "node:util";
+import type { ProxyLogin } from "../sessions/ports.ts";
 import type { Dialer } from "../sessions/ports.ts";
 import { isMeasurementDue, unknownWayOut, withEchoUrls, type WayOut } from "./way-out.ts";
 
@@ -6,18 +7,20 @@ const checkEveryMs = 3_000;
 
 export interface WayOutWatchOptions {
   readonly observeIP: Dialer["observeIP"];
-  /** What the proxy lacks now, such as its Secret. */
-  readonly findMissing: () => Promise<EgressProblem | undefined>;
+  readonly lookAtProxyLogin: () => Promise<ProxyLogin>;
   readonly onChange: (wayOut: WayOut) => void;
+  /** The proxy's login is another one than before, or there again. */
+  readonly onProxyLoginChanged: () => void;
 }
 
-/** Keeps looking whether the proxy's Secret is there and which address the outside sees; what is missing heals by itself. */
+/** Keeps looking at the proxy's Secret and at the address that the outside sees; what is missing or wrong heals by itself. */
 export class WayOutWatch {
   readonly #options: WayOutWatchOptions;
   readonly #timer: NodeJS.Timeout;
   /** Resolves once the proxy's Secret was looked for the first time. */
   readonly looked: Promise<void>;
   #wayOut: WayOut = unknownWayOut;
+  #login: ProxyLogin | undefined;
   #isChecking = false;
 
   constructor(options: WayOutWatchOptions) {
@@ -39,13 +42,21 @@ export class WayOutWatch {
     if (this.#isChecking) return;
     this.#isChecking = true;
     try {
-      const missing = await this.#options.findMissing();
-      const { missing: _before, ...rest } = this.#wayOut;
-      this.#become({ ...rest, ...(missing && { missing }) });
+      await this.#lookAtProxyLogin();
       if (isMeasurementDue(this.#wayOut, performance.now())) await this.#measure();
     } finally {
       this.#isChecking = false;
     }
+  }
+
+  async #lookAtProxyLogin(): Promise<void> {
+    const before = this.#login;
+    const login = await this.#options.lookAtProxyLogin();
+    this.#login = login;
+    const { missing: _before, ...rest } = this.#wayOut;
+    this.#become(login.kind === "Missing" ? { ...rest, missing: login.problem } : rest);
+    if (before !== undefined && login.kind === "Present" && !isDeepStrictEqual(before, login))
+      this.#options.onProxyLoginChanged();
   }
 
   async #measure(): Promise<void> {

@@ -1,5 +1,5 @@
 import type { PodFrame } from "@wa/schema";
-import type { EgressProblem } from "../sessions/pod.ts";
+import type { EgressProblem } from "../sessions/ports.ts";
 
 type Egress = Extract<PodFrame, { kind: "egress" }>;
 

@@ -8,6 +8,8 @@ export interface SessionState {
   readonly desired: "Running" | "LoggedOut";
   /** Failed attempts in a row. */
   readonly failures: number;
+  /** Those of them that got as far as WhatsApp's server: a way out that carries nothing says nothing about the pairing. */
+  readonly failuresAtServer: number;
   /** A QR or pairing code was shown since the window opened. */
   readonly hasShownCode: boolean;
   /** End of the pairing window; open from the first code on. */
@@ -47,6 +49,7 @@ export type SessionEvent =
     }
   | { readonly kind: "retryDue" }
   | { readonly kind: "windowEnded" }
+  | { readonly kind: "proxyLoginChanged" }
   | { readonly kind: "loggedOut" }
   | { readonly kind: "stop" };
 

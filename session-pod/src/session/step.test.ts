@@ -58,6 +58,10 @@ const closed = (disconnect: Disconnect, more: { expireMs?: number } = {}): Sessi
 });
 const failure = (statusCode: number): Disconnect => ({ statusCode, message: "Connection Failure" });
 const lost: Disconnect = { statusCode: 408, message: "Connection was lost" };
+const refusedByProxy: Disconnect = {
+  message: "the proxy refused the login",
+  egress: { phase: "proxy", code: "AuthenticationFailed", isProxied: true },
+};
 const restart: Disconnect = { statusCode: 515, message: "Stream Errored (restart required)" };
 const linked = (): Driven => new Driven().does({ kind: "started", isPaired: true });
 const unlinked = (): Driven => new Driven().does({ kind: "started", isPaired: false });
@@ -139,6 +143,32 @@ describe("a failing device", () => {
     const session = unlinked();
     const ways = [1, 2, 3].map(() => rested(session.fails(lost).does({ kind: "retryDue" })));
     expect(ways).toEqual(["WaitingForGrant", "WaitingForGrant", "Hibernated"]);
+  });
+
+  it("goes on while its way out carries nothing to the server: that says nothing about the pairing", () => {
+    const session = unlinked();
+    for (let times = 0; times < 10; times += 1) session.fails(refusedByProxy).does({ kind: "retryDue" });
+    expect(rested(session)).toBe("WaitingForGrant");
+    expect(rested(session.fails(lost).does({ kind: "retryDue" }))).toBe("WaitingForGrant");
+  });
+
+  it("tries again at once when the proxy that it waits for has another login, and then waits from the start", () => {
+    const session = linked();
+    for (let times = 0; times < 4; times += 1) session.fails(refusedByProxy).does({ kind: "retryDue" });
+    session.fails(refusedByProxy).does({ kind: "proxyLoginChanged" });
+    expect(session.effects).toEqual([{ kind: "requestGrant", bucket: "login" }]);
+    expect((session.fails(refusedByProxy).state.nextAttemptMs ?? 0) - session.nowMs).toBe(1_500);
+  });
+
+  it.each([
+    ["is connected", connected],
+    ["waits for another reason", () => linked().fails(lost)],
+    ["rests", () => linked().fails(failure(403))],
+  ])("takes no notice of another login while it %s", (_what, session) => {
+    const before = session();
+    const { state } = before;
+    expect(before.does({ kind: "proxyLoginChanged" }).state).toBe(state);
+    expect(before.effects).toEqual([]);
   });
 
   it("goes on within the window once a code was shown", () => {

@@ -11,13 +11,20 @@ const banWithoutEndMs = 3_600_000;
 
 type Closed = Extract<SessionEvent, { kind: "closed" }>;
 
-export const newSession = (desired: SessionState["desired"]): SessionState => ({
+/** @param known what a session before it has learned */
+export const newSession = (
+  desired: SessionState["desired"],
+  { lastDisconnect, identity }: { [K in "lastDisconnect" | "identity"]?: SessionState[K] | undefined } = {},
+): SessionState => ({
   phase: { kind: "WaitingForGrant", bucket: "registration" },
   isPaired: false,
   desired,
   failures: 0,
+  failuresAtServer: 0,
   hasShownCode: false,
   codesShown: 0,
+  ...(lastDisconnect && { lastDisconnect }),
+  ...(identity && { identity }),
 });
 
 /** The session's whole behaviour: what it becomes and what has to be done about it. */
@@ -43,6 +50,8 @@ export function step(state: SessionState, event: SessionEvent, at: Circumstances
       return state.phase.kind === "BackingOff" ? begin(state, state.phase.bucket) : [state, []];
     case "windowEnded":
       return windowEnded(state, at);
+    case "proxyLoginChanged":
+      return isWaitingForProxy(state) ? begin({ ...state, failures: 0 }, bucketFor(state.isPaired)) : [state, []];
     case "loggedOut":
       return rest({ ...state, isPaired: false }, "LogoutDone", [{ kind: "closeSocket" }]);
     case "stop":
@@ -51,6 +60,9 @@ export function step(state: SessionState, event: SessionEvent, at: Circumstances
       return event satisfies never;
   }
 }
+
+const isWaitingForProxy = ({ phase, lastDisconnect }: SessionState): boolean =>
+  phase.kind === "BackingOff" && lastDisconnect?.cause === "ProxyFault";
 
 const bucketFor = (isPaired: boolean): Bucket => (isPaired ? "login" : "registration");
 
@@ -135,7 +147,8 @@ function remember(
   const { connectedSinceMs, ...rested } = withoutCodes(state);
   const wasStable = connectedSinceMs !== undefined && at.nowMs - connectedSinceMs >= stableAfterMs;
   const failures = cause === "RestartRequired" ? 0 : wasStable ? 1 : state.failures + 1;
-  const { statusCode, message } = event.disconnect;
+  const { statusCode, message, egress } = event.disconnect;
+  const reachedServer = egress === undefined && cause !== "ProxyFault";
   const lastDisconnect = {
     time: new Date(at.nowMs).toISOString(),
     cause,
@@ -147,7 +160,7 @@ function remember(
       expiresAt: new Date(at.nowMs + (event.expireMs ?? banWithoutEndMs)).toISOString(),
     }),
   };
-  return { ...rested, failures, lastDisconnect };
+  return { ...rested, failures, failuresAtServer: state.failuresAtServer + (reachedServer ? 1 : 0), lastDisconnect };
 }
 
 function follow(state: SessionState, { event, cause }: { event: Closed; cause: Cause }, at: Circumstances): Step {
@@ -193,10 +206,10 @@ function pairAgain(state: SessionState, cause: Cause): Step {
   return rest(state, "Hibernated", [{ kind: "closeSocket" }]);
 }
 
-/** An unpaired device that never got as far as a code gives up after some attempts; within an open window it goes on. */
+/** An unpaired device to which the server gave no code gives up after some attempts; within an open window it goes on. */
 function backOff(state: SessionState, at: Circumstances): Step {
   const isWindowOver = state.windowEndsMs !== undefined && at.nowMs >= state.windowEndsMs;
-  const hasGivenUp = !state.isPaired && !state.hasShownCode && state.failures >= at.spec.unpairedAttempts;
+  const hasGivenUp = !state.isPaired && !state.hasShownCode && state.failuresAtServer >= at.spec.unpairedAttempts;
   if (!state.isPaired && (hasGivenUp || isWindowOver)) return rest(state, "Hibernated", [{ kind: "closeSocket" }]);
   const limits = { baseMs: at.spec.baseDelayMs, maxMs: at.spec.maxDelayMs };
   return wait(state, backoffMs(state.failures, limits, at.random), at);

@@ -32,6 +32,17 @@ export async function takeDevice(pod: Pod, { device, epoch, dataKeys }: Assignme
   }
 }
 
+type Ownership = { readonly kind: "Owned" | "Lost" } | { readonly kind: "StoreUnavailable"; readonly message: string };
+
+/** Whether the claim is still the newest one. Never rejects. */
+export async function askOwnership(claim: Claim | undefined): Promise<Ownership> {
+  try {
+    return { kind: (await claim?.stillOwned()) === true ? "Owned" : "Lost" };
+  } catch (error) {
+    return { kind: "StoreUnavailable", message: describe(error) };
+  }
+}
+
 function standingBy(error: unknown): Standing {
   const message = describe(error);
   if (error instanceof StoreUnavailableError) return { kind: "StoreUnavailable", message };

@@ -2,13 +2,7 @@ import type { Assignment, DeviceRef, SessionReport, SessionSpec } from "@wa/sche
 import type { Logger } from "pino";
 import type { PodMetrics } from "../observe/metrics.ts";
 import type { ClientLibrary } from "./client.ts";
-import type { DeviceKey, Dialer, Store } from "./ports.ts";
-
-/** Why the way out cannot be used yet, such as `ProxySecretMissing`. */
-export interface EgressProblem {
-  readonly reason: string;
-  readonly message: string;
-}
+import type { DeviceKey, Dialer, EgressProblem, Store } from "./ports.ts";
 
 /** What all sessions of a process share. */
 export interface Pod {

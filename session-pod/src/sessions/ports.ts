@@ -140,6 +140,18 @@ export class EgressError extends Error {
   }
 }
 
+/** Why the way out cannot be used yet, such as `ProxySecretMissing`. */
+export interface EgressProblem {
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** A proxy's login as far as others than the dialer may know it. */
+export type ProxyLogin =
+  | { readonly kind: "Missing"; readonly problem: EgressProblem }
+  /** `fingerprint` tells one login from another; empty: the way out takes none. */
+  | { readonly kind: "Present"; readonly fingerprint: string };
+
 /** One way out for every byte of a pod. All paths of the client library go through `connect`. */
 export interface Dialer {
   connect(

@@ -5,7 +5,7 @@ import { newSession, step } from "../session/step.ts";
 import type { ClientDevice } from "./client.ts";
 import { Connection, type ConnectionEvent } from "./connection.ts";
 import { announcedVersion, type Pod, type SessionOptions } from "./pod.ts";
-import { describe, storeRetryMs, takeDevice, untilStored } from "./ownership.ts";
+import { askOwnership, describe, storeRetryMs, takeDevice, untilStored } from "./ownership.ts";
 import type { Claim, OutboxMessage } from "./ports.ts";
 import { Timers } from "./timers.ts";
 import { Turn } from "./turn.ts";
@@ -35,7 +35,7 @@ export class RunningSession {
     this.#assignment = options.assignment;
     this.#state = newSession(options.assignment.desired);
     this.#turn = new Turn({
-      onDue: (bucket) => void this.#startDue(bucket),
+      onDue: (bucket, endMs) => void this.#startDue(bucket, endMs),
       onQueueChange: () => options.listener.onQueueChange(),
     });
   }
@@ -79,6 +79,11 @@ export class RunningSession {
     if (next.epoch !== before.epoch) void this.#disconnect().then(() => this.#takeClaim());
     else this.#react(before, next);
     this.#publish();
+  }
+
+  /** What the proxy's login was refused for may be mended: no reason to wait any longer. */
+  proxyLoginChanged(): void {
+    this.#dispatch({ kind: "proxyLoginChanged" });
   }
 
   /** The pod's client version or way out changed. */
@@ -175,12 +180,7 @@ export class RunningSession {
 
   #fresh(): SessionState {
     const { lastDisconnect } = this.#state;
-    const identity = this.#device?.identity;
-    return {
-      ...newSession(this.#assignment.desired),
-      ...(lastDisconnect && { lastDisconnect }),
-      ...(identity && { identity }),
-    };
+    return newSession(this.#assignment.desired, { lastDisconnect, identity: this.#device?.identity });
   }
 
   #begin(): void {
@@ -192,18 +192,15 @@ export class RunningSession {
   /** Asked before the wait for a start and before the start: an owner of before must not push out the new one. */
   async #isOwner(): Promise<boolean> {
     const life = this.#life;
-    try {
-      const isOwned = await this.#claim?.stillOwned();
-      if (life !== this.#life) return false;
-      if (isOwned !== true) void this.#takeClaim();
-      else this.storeHeardMs = performance.now();
-      return isOwned === true;
-    } catch (error) {
-      if (life !== this.#life) return false;
-      this.#stand({ kind: "StoreUnavailable", message: describe(error) });
+    const answer = await askOwnership(this.#claim);
+    if (life !== this.#life) return false;
+    if (answer.kind === "Owned") this.storeHeardMs = performance.now();
+    if (answer.kind === "Lost") void this.#takeClaim();
+    if (answer.kind === "StoreUnavailable") {
+      this.#stand(answer);
       this.#timers.set("store", storeRetryMs, () => this.#askAgain());
-      return false;
     }
+    return answer.kind === "Owned";
   }
 
   #askAgain(): void {
@@ -219,8 +216,10 @@ export class RunningSession {
     this.#turn.take(bucket);
   }
 
-  async #startDue(bucket: Bucket): Promise<void> {
+  async #startDue(bucket: Bucket, endMs: number): Promise<void> {
     if (!(await this.#isOwner())) return;
+    // The store took longer than the grant lasts: a start now would be one that nobody counts.
+    if (performance.now() > endMs) return this.#turn.take(bucket);
     this.#pod.metrics.connects.inc({ bucket });
     this.#dispatch({ kind: "granted" });
   }

@@ -70,6 +70,11 @@ export class Sessions {
     for (const session of this.#sessions.values()) inContextOf(session, () => session.situationChanged());
   }
 
+  /** The proxy's Secret has another content: sessions that wait because of the proxy try again. */
+  proxyLoginChanged(): void {
+    for (const session of this.#sessions.values()) inContextOf(session, () => session.proxyLoginChanged());
+  }
+
   reports(): SessionReport[] {
     return [...this.#sessions.values()].map(({ report }) => report);
   }

@@ -5,8 +5,8 @@ import { Timers } from "./timers.ts";
 const restartPatienceMs = 2_000;
 
 export interface TurnListener {
-  /** The start is due now; the session has left the queue. */
-  readonly onDue: (bucket: Bucket) => void;
+  /** The start is due now, and void from `endMs` of the monotonic clock on; the session has left the queue. */
+  readonly onDue: (bucket: Bucket, endMs: number) => void;
   readonly onQueueChange: () => void;
 }
 
@@ -29,7 +29,7 @@ export class Turn {
   take(bucket: Bucket): void {
     this.#bucket = bucket;
     this.#isGranted = false;
-    if (bucket === "restart") this.#timers.set("patience", restartPatienceMs, () => this.#due());
+    if (bucket === "restart") this.#timers.set("patience", restartPatienceMs, () => this.#due(Infinity));
     this.#listener.onQueueChange();
   }
 
@@ -46,14 +46,14 @@ export class Turn {
     this.#isGranted = true;
     const endMs = performance.now() + startInMs + validForMs;
     this.#timers.set("start", startInMs, () => {
-      if (performance.now() <= endMs) this.#due();
+      if (performance.now() <= endMs) this.#due(endMs);
       else this.take(bucket);
     });
   }
 
-  #due(): void {
+  #due(endMs: number): void {
     const bucket = this.#bucket;
     this.leave();
-    if (bucket !== undefined) this.#listener.onDue(bucket);
+    if (bucket !== undefined) this.#listener.onDue(bucket, endMs);
   }
 }

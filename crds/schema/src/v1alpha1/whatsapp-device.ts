@@ -98,7 +98,9 @@ export const DeviceSpec = z.object({
         .min(1)
         .max(20)
         .default(3)
-        .describe("Failures before the first QR after which an unpaired device hibernates."),
+        .describe(
+          "Attempts without a QR after which an unpaired device hibernates. Those that the way out did not carry to WhatsApp do not count.",
+        ),
     }),
     [
       positive("baseDelay"),
