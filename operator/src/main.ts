@@ -3,9 +3,10 @@ import { readConfig, type Config } from "./config/config.ts";
 import { wallAndMonotonic } from "./controllers/context.ts";
 import { run, type HubInput, type Secrets } from "./controllers/run.ts";
 import { uninstall } from "./controllers/uninstall.ts";
-import { prepareInstallation, type Installation } from "./hub/bootstrap.ts";
+import { findAuthority, prepareInstallation, type Installation } from "./hub/bootstrap.ts";
 import { ledgerName } from "./hub/ledger-lease.ts";
 import { createHubMetrics } from "./hub/metrics.ts";
+import { startStandby } from "./hub/standby.ts";
 import { startHub, type HubOptions } from "./hub/start-hub.ts";
 import { loadClusterAccess } from "./kube/kubeconfig.ts";
 import { createKubeMetrics } from "./kube/metrics.ts";
@@ -41,6 +42,11 @@ async function main(command: string | undefined): Promise<void> {
         logger,
         metrics,
       }),
+    startStandby: async () => {
+      const { podNamespace: namespace, hubCaSecret: name } = config;
+      const authority = await findAuthority(transport, { namespace, name });
+      return authority === undefined ? undefined : await startStandby({ authority, ...hubPlace(config) });
+    },
     ledgerOf: ledgerName,
     onFatal: (reason) => {
       logger.fatal({ reason }, "ending");
@@ -92,9 +98,7 @@ function hubOptions(
     term,
     isOurPod,
     budgetOf,
-    // By its own name in the cluster; by localhost through a port-forward.
-    names: [config.hubHost, "localhost"],
-    port: config.hubPort,
+    ...hubPlace(config),
     namespace: config.podNamespace,
     welcome: {
       installation: config.installation,
@@ -104,5 +108,8 @@ function hubOptions(
     },
   };
 }
+
+/** By its own name in the cluster; by localhost through a port-forward. */
+const hubPlace = ({ hubHost, hubPort: port }: Config) => ({ names: [hubHost, "localhost"], port });
 
 await main(process.argv[2]);

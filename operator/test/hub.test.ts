@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { get } from "node:https";
 import { hubAudience, hubPath, linkVersion, type HubFrame, type PodFrame } from "@wa/schema";
 import { pino } from "pino";
 import { Registry } from "prom-client";
@@ -9,6 +10,7 @@ import { newAuthority, type Authority } from "../src/hub/certificates.ts";
 import { ledgerName } from "../src/hub/ledger-lease.ts";
 import type { IsOurPod } from "../src/hub/links.ts";
 import { createHubMetrics } from "../src/hub/metrics.ts";
+import { startStandby } from "../src/hub/standby.ts";
 import { startHub, type Hub } from "../src/hub/start-hub.ts";
 import { startApiServer, type ApiServer } from "./api-server.ts";
 
@@ -31,7 +33,7 @@ afterAll(async () => {
 const isOurPod: IsOurPod = ({ uid }) =>
   ours.has(uid) ? { kind: "Ours", endpoint: "eu-px" } : { kind: "Foreign", message: "not recorded" };
 
-async function hubOf(ledger = "203.0.113.1", term = 7): Promise<Hub> {
+async function hubOf(ledger = "203.0.113.1", { term = 7, port = 0 } = {}): Promise<Hub> {
   const welcome = {
     installation: "wa/op",
     store: { url: "sqlite://x" },
@@ -45,7 +47,7 @@ async function hubOf(ledger = "203.0.113.1", term = 7): Promise<Hub> {
     term,
     authority,
     names: ["localhost"],
-    port: 0,
+    port,
     namespace,
     welcome,
     isOurPod,
@@ -94,7 +96,7 @@ class Dialer {
   closed = false;
   status = 0;
 
-  constructor(hub: Hub, token: string) {
+  constructor(hub: { readonly port: number }, token: string) {
     this.#socket = new WebSocket(`wss://localhost:${hub.port}${hubPath}`, {
       ca: authority.certificatePem,
       headers: { authorization: `Bearer ${token}` },
@@ -190,6 +192,33 @@ describe("who may link", () => {
   });
 });
 
+describe("a replica that does not lead", () => {
+  const place = (port: number) => ({ authority, names: ["localhost"], port });
+
+  it("says so to whoever dials, and leaves its port to the hub once it leads", async () => {
+    const standby = await startStandby(place(0));
+    const pod = await ourPod();
+    const dialer = new Dialer(standby, pod.token);
+    await dialer.heard("not-leader");
+    await expect.poll(() => dialer.closed).toBe(true);
+    await standby[Symbol.asyncDispose]();
+    await using hub = await hubOf("203.0.113.1", { port: standby.port });
+    const again = await new Dialer(hub, pod.token).opened();
+    again.hello(pod);
+    await again.heard("welcome");
+  });
+
+  it("shows nothing else", async () => {
+    await using standby = await startStandby(place(0));
+    const answer = await new Promise<number | undefined>((resolve) => {
+      get(`https://localhost:${standby.port}/metrics`, { ca: authority.certificatePem }, ({ statusCode }) =>
+        resolve(statusCode),
+      );
+    });
+    expect(answer).toBe(404);
+  });
+});
+
 describe("what a link may say", () => {
   it.each([
     ["no JSON", "not json"],
@@ -270,10 +299,10 @@ describe("starts", () => {
   it("one answer gives a queue of 20 its times, and a new hub in the middle of it grants none too many", async () => {
     const pod = await ourPod();
     const address = `198.51.100.${Math.floor(Math.random() * 200)}`;
-    const first = await hubOf(address, 1);
+    const first = await hubOf(address, { term: 1 });
     const before = await askForAll(first, pod);
     await first[Symbol.asyncDispose]();
-    await using second = await hubOf(address, 2);
+    await using second = await hubOf(address, { term: 2 });
     const after = await askForAll(second, pod);
     expect(most(before, limit.registration.periodMs)).toBeLessThanOrEqual(limit.registration.count);
     // Whatever the pod uses of both answers: no period may hold more than the limit.
@@ -283,8 +312,8 @@ describe("starts", () => {
   it("two leaders at once do not exceed the limit together", async () => {
     const [one, two] = [await ourPod(), await ourPod()];
     const address = "2001:db8::1";
-    await using first = await hubOf(address, 1);
-    await using second = await hubOf("2001:db8::2", 2);
+    await using first = await hubOf(address, { term: 1 });
+    await using second = await hubOf("2001:db8::2", { term: 2 });
     const times = (await Promise.all([askForAll(first, one), askForAll(second, two)])).flat();
     expect(times).toHaveLength(40);
     expect(most(times, limit.registration.periodMs)).toBeLessThanOrEqual(limit.registration.count);

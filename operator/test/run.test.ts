@@ -51,6 +51,7 @@ async function start(podName: string, board: LinkBoard, onFatal: (reason: string
       await Promise.resolve({ masterKey: Buffer.alloc(32, 7), hubCaPem: "ca", storeUrl: "sqlite://x" }),
     startHub: async () =>
       await Promise.resolve(Object.assign(board, { [Symbol.asyncDispose]: async () => await Promise.resolve() })),
+    startStandby: async () => await Promise.resolve(undefined),
     ledgerOf: (subject) => subject,
     onFatal,
     timing: { durationMs: 3_000, renewDeadlineMs: 2_000, retryMs: 200 },

@@ -23,15 +23,24 @@ const textsOf = ({ data }: ReturnType<typeof secretKind.parse>): SecretTexts =>
     Object.entries(data).map(([key, base64]) => [key, Buffer.from(base64, "base64").toString("utf8")]),
   );
 
+/** Undefined where there is none of this name. */
+export async function findSecret(
+  transport: Transport,
+  place: { readonly namespace: string; readonly name: string },
+): Promise<SecretTexts | undefined> {
+  const found = await resource(transport, secretKind).get(place);
+  return found && textsOf(found);
+}
+
 /** A Secret that has to be there already. @throws an error that names it and the key, never a value. */
 export async function readSecretKey(
   transport: Transport,
   place: { readonly namespace: string; readonly name: string; readonly key: string },
 ): Promise<string> {
   const { namespace, name, key } = place;
-  const found = await resource(transport, secretKind).get({ namespace, name });
-  if (found === undefined) throw new Error(`Secret ${namespace}/${name} does not exist; it must hold the key ${key}`);
-  const value = textsOf(found)[key];
+  const texts = await findSecret(transport, { namespace, name });
+  if (texts === undefined) throw new Error(`Secret ${namespace}/${name} does not exist; it must hold the key ${key}`);
+  const value = texts[key];
   if (value === undefined || value === "") throw new Error(`Secret ${namespace}/${name} has no key ${key}`);
   return value;
 }
@@ -46,8 +55,8 @@ export async function ensureSecret(
   make: () => SecretTexts | Promise<SecretTexts>,
 ): Promise<SecretTexts> {
   const secrets = resource(transport, secretKind);
-  const found = await secrets.get(place);
-  if (found !== undefined) return textsOf(found);
+  const found = await findSecret(transport, place);
+  if (found !== undefined) return found;
   const labels = { "app.kubernetes.io/managed-by": "whatsapp-operator" };
   try {
     return textsOf(await secrets.create({ metadata: { ...place, labels }, type: "Opaque", stringData: await make() }));

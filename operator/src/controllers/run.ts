@@ -42,6 +42,8 @@ export interface Process {
   /** Reads the installation's Secrets; makes those that are absent, and never overwrites one. */
   readonly prepare: () => Promise<Secrets>;
   readonly startHub: (input: HubInput) => Promise<Links & AsyncDisposable>;
+  /** What answers on the hub's port while another process leads; undefined: the installation has no hub yet. */
+  readonly startStandby: () => Promise<AsyncDisposable | undefined>;
   /** Name of the start ledger of an address or endpoint. */
   readonly ledgerOf: (subject: string) => string;
   /** Called once when this process has to end: the Lease is lost, or leading could not begin. */
@@ -129,6 +131,8 @@ class Reign {
   readonly #process: Process;
   readonly #operator: Operator;
   readonly #links: LateLinks;
+  /** Holds the hub's port until this process leads. */
+  readonly #standby: Promise<AsyncDisposable | undefined>;
   #hub: AsyncDisposable | undefined;
   #isStopped = false;
   #beginning: Promise<void> = Promise.resolve();
@@ -137,6 +141,10 @@ class Reign {
     this.#process = process;
     this.#operator = operator;
     this.#links = links;
+    this.#standby = process.startStandby().catch((error: unknown) => {
+      process.logger.warn({ err: error }, "this replica does not answer on the hub's port");
+      return undefined;
+    });
   }
 
   begin(term: number): void {
@@ -149,7 +157,7 @@ class Reign {
   async stop(): Promise<void> {
     this.#isStopped = true;
     await this.#beginning;
-    await this.#hub?.[Symbol.asyncDispose]();
+    await (this.#hub ?? (await this.#standby))?.[Symbol.asyncDispose]();
   }
 
   async #lead(term: number): Promise<void> {
@@ -159,6 +167,7 @@ class Reign {
     if (this.#isStopped) return;
     const secrets = await prepare();
     const world = () => view.snapshot();
+    await (await this.#standby)?.[Symbol.asyncDispose]();
     const hub = await startHub({ term, secrets, isOurPod: isOurPodIn(world), budgetOf: budgetsIn(world, ledgerOf) });
     this.#hub = hub;
     this.#links.attach(hub);

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { masterKeyBytes, parseMasterKey } from "@wa/schema";
-import { ensureSecret, newPassword, readSecretKey } from "../act/bootstrap-secrets.ts";
+import { ensureSecret, findSecret, newPassword, readSecretKey, type SecretTexts } from "../act/bootstrap-secrets.ts";
 import type { Transport } from "../kube/transport.ts";
 import { newAuthority, type Authority } from "./certificates.ts";
 
@@ -39,9 +39,23 @@ export async function prepareInstallation(transport: Transport, names: Bootstrap
   });
   return {
     masterKey: parseMasterKey(key["key"] ?? ""),
-    authority: { certificatePem: ca["tls.crt"] ?? "", keyPem: ca["tls.key"] ?? "" },
+    authority: authorityIn(ca),
     storeUrl: await storeUrlOf(transport, names),
   };
+}
+
+const authorityIn = (texts: SecretTexts): Authority => ({
+  certificatePem: texts["tls.crt"] ?? "",
+  keyPem: texts["tls.key"] ?? "",
+});
+
+/** The hub's CA; undefined before the first leader made it. */
+export async function findAuthority(
+  transport: Transport,
+  place: { readonly namespace: string; readonly name: string },
+): Promise<Authority | undefined> {
+  const texts = await findSecret(transport, place);
+  return texts && authorityIn(texts);
 }
 
 async function storeUrlOf(transport: Transport, { namespace, store }: BootstrapNames): Promise<string> {

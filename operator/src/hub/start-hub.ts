@@ -1,19 +1,18 @@
-import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
-import { createServer, type Server } from "node:https";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Duplex } from "node:stream";
-import { hubPath, linkVersion, type HubFrame, type PodFrame, type Welcome } from "@wa/schema";
+import { linkVersion, type HubFrame, type PodFrame, type Welcome } from "@wa/schema";
 import type { Logger } from "pino";
 import { WebSocketServer, type WebSocket } from "ws";
 import type { Transport } from "../kube/transport.ts";
 import { Board } from "./board.ts";
-import { newServerCertificate, renewAfterMs, type Authority } from "./certificates.ts";
+import type { Authority } from "./certificates.ts";
 import { Grants } from "./grants.ts";
 import { LedgerLeases } from "./ledger-lease.ts";
 import { Link } from "./link.ts";
 import type { BudgetOf, IsOurPod, Links } from "./links.ts";
 import type { HubMetrics } from "./metrics.ts";
+import { listenTls, refuseUpgrade, type TlsServer, type TlsServerOptions } from "./tls-server.ts";
 import { TokenVerifier, type PodIdentity } from "./tokens.ts";
 
 export interface HubOptions {
@@ -60,8 +59,7 @@ class HubServer {
   readonly #links = new Map<string, Link>();
   /** Requests of one pod are answered one after the other. */
   readonly #queues = new Map<string, Promise<void>>();
-  #server: Server | undefined;
-  #renewal: NodeJS.Timeout | undefined;
+  #server: TlsServer | undefined;
 
   constructor(options: HubOptions) {
     const { transport, namespace, budgetOf } = options;
@@ -90,45 +88,21 @@ class HubServer {
   }
 
   async listen(): Promise<number> {
-    const server = createServer(await this.#certificate());
-    this.#server = server;
-    this.#renewal = setInterval(
-      () => void this.#certificate().then((pems) => server.setSecureContext(pems)),
-      renewAfterMs,
-    );
-    server.on(
-      "upgrade",
-      (request: IncomingMessage, stream: Duplex, head: Buffer) => void this.#upgrade(request, stream, head),
-    );
-    server.on("request", (_request, response) => response.writeHead(404).end());
-    server.listen(this.#options.port);
-    await once(server, "listening");
-    const address = server.address();
-    return typeof address === "object" && address !== null ? address.port : 0;
+    const { authority, names, port } = this.#options;
+    const onUpgrade: TlsServerOptions["onUpgrade"] = (request, stream, head) =>
+      void this.#upgrade(request, stream, head);
+    this.#server = await listenTls({ authority, names, port, onUpgrade });
+    return this.#server.port;
   }
 
   async stop(): Promise<void> {
-    clearInterval(this.#renewal);
     for (const socket of this.#sockets.clients) socket.terminate();
-    const server = this.#server;
-    if (server === undefined) return;
-    server.close();
-    server.closeAllConnections();
-    await once(server, "close");
-  }
-
-  async #certificate(): Promise<{ cert: string; key: string }> {
-    const { certificatePem, keyPem } = await newServerCertificate(this.#options.authority, this.#options.names);
-    return { cert: certificatePem, key: keyPem };
+    await this.#server?.[Symbol.asyncDispose]();
   }
 
   async #upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): Promise<void> {
-    const refuse = (status: string): void =>
-      void stream.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
-    stream.on("error", () => stream.destroy());
-    if (request.url !== hubPath) return refuse("404 Not Found");
     const pod = await this.#identify(request.headers.authorization);
-    if (pod === undefined) return refuse("401 Unauthorized");
+    if (pod === undefined) return refuseUpgrade(stream, "401 Unauthorized");
     this.#sockets.handleUpgrade(request, stream, head, (socket) => void this.#accept(socket, pod));
   }
 
