@@ -6,7 +6,9 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { hubAudience, podPaths } from "@wa/schema";
 import { z } from "zod";
+import { isNotFound } from "../src/kube/api-error.ts";
 import type { Transport } from "../src/kube/transport.ts";
+import { MountedSecret } from "./mounted-secret.ts";
 
 const EnvVar = z.object({
   name: z.string(),
@@ -18,12 +20,22 @@ const PodObject = z.object({
   spec: z.object({
     nodeName: z.string().optional(),
     containers: z
-      .array(z.object({ env: z.array(EnvVar).default([]), command: z.array(z.string()).default([]) }))
+      .array(
+        z.object({
+          env: z.array(EnvVar).default([]),
+          command: z.array(z.string()).default([]),
+          volumeMounts: z.array(z.object({ name: z.string(), mountPath: z.string() })).default([]),
+        }),
+      )
       .min(1),
+    volumes: z
+      .array(z.object({ name: z.string(), secret: z.object({ secretName: z.string() }).optional() }))
+      .default([]),
   }),
 });
 type PodObject = z.infer<typeof PodObject>;
 const PodList = z.object({ items: z.array(PodObject) });
+const SecretObject = z.object({ data: z.record(z.string(), z.string()).default({}) });
 const TokenAnswer = z.object({ status: z.object({ token: z.string() }) });
 
 const sources = join(import.meta.dirname, "../../session-pod/src/main.ts");
@@ -43,8 +55,17 @@ interface Container {
 interface RunningPod {
   readonly object: PodObject;
   readonly root: string;
+  readonly secrets: readonly MountedSecret[];
   container: Container;
   log: string;
+}
+
+function secretsOf({ spec }: PodObject, root: string): MountedSecret[] {
+  const mounts = spec.containers[0]?.volumeMounts ?? [];
+  return spec.volumes.flatMap(({ name, secret }) => {
+    const path = mounts.find((mount) => mount.name === name)?.mountPath;
+    return secret === undefined || path === undefined ? [] : [new MountedSecret(secret.secretName, join(root, path))];
+  });
 }
 
 /** The kubelet's part for session pods of one namespace: each pod object becomes a process, with the environment and token that the object asks for. */
@@ -113,6 +134,17 @@ export class Kubelet implements AsyncDisposable {
     const wanted = new Set(items.map(({ metadata }) => metadata.uid));
     for (const uid of this.#pods.keys()) if (!wanted.has(uid)) await this.#end(uid, "SIGTERM");
     for (const object of items) if (!this.#pods.has(object.metadata.uid)) await this.#begin(object);
+    for (const { secrets } of this.#pods.values()) for (const secret of secrets) await this.#bring(secret);
+  }
+
+  /** A changed Secret arrives in its pods, here at the next poll. Absent: the folder is empty, because the mount is optional. */
+  async #bring(secret: MountedSecret): Promise<void> {
+    const path = `/api/v1/namespaces/${this.#namespace}/secrets/${secret.name}`;
+    const found = await this.#transport.call({ method: "GET", path }).catch((error: unknown) => {
+      if (isNotFound(error)) return {};
+      throw error;
+    });
+    await secret.become(SecretObject.parse(found).data);
   }
 
   async #begin(object: PodObject): Promise<void> {
@@ -120,10 +152,12 @@ export class Kubelet implements AsyncDisposable {
     for (const folder of [podPaths.tokenFolder, podPaths.stateFolder, podPaths.proxyFolder])
       await mkdir(join(root, folder), { recursive: true });
     await writeFile(join(root, podPaths.token), await this.#token(object));
+    const secrets = secretsOf(object, root);
+    for (const secret of secrets) await this.#bring(secret);
     const contentType = "application/merge-patch+json";
     const path = `/api/v1/namespaces/${this.#namespace}/pods/${object.metadata.name}/status`;
     await this.#transport.call({ method: "PATCH", path, contentType, body: { status: { phase: "Running" } } });
-    this.#pods.set(object.metadata.uid, { object, root, log: "", container: this.#start(object, root) });
+    this.#pods.set(object.metadata.uid, { object, root, secrets, log: "", container: this.#start(object, root) });
   }
 
   async #token({ metadata: { name, uid } }: PodObject): Promise<string> {

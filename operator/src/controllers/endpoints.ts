@@ -5,8 +5,9 @@ import { writeStatus } from "../act/status.ts";
 import type { Links } from "../hub/links.ts";
 import { isNotFound } from "../kube/api-error.ts";
 import type { Reconciled } from "../kube/workers.ts";
-import { sooner, type Action, type DesiredPod, type PlannedAssignment } from "../plan/action.ts";
+import { sooner, targetOf, type Action, type DesiredPod, type PlannedAssignment } from "../plan/action.ts";
 import { planEndpoint } from "../plan/endpoint.ts";
+import { endpointConditions, endpointNotes } from "../plan/endpoint-readiness.ts";
 import { keyOf, type World } from "../plan/world.ts";
 import { mustLead, type Context } from "./context.ts";
 
@@ -32,9 +33,21 @@ export async function reconcileEndpoint(key: string, context: EndpointContext): 
   forget(plan.forgotten, context);
   noteEmpty(endpoint, plan.empty, context);
   const troubled = await performAll(plan.actions, endpoint, context);
-  if (plan.status !== undefined) await write(endpoint, plan.status, context);
+  if (plan.status !== undefined) await tell(endpoint, withPodsTried(endpoint, plan.status, context), context);
   const requeueAfterMs = sooner(plan.recheckAfterMs, troubled ? troubleRecheckMs : undefined);
   return requeueAfterMs === undefined ? {} : { requeueAfterMs };
+}
+
+/** What the API server has just said about a pod counts in this pass already. */
+function withPodsTried(endpoint: EgressEndpoint, status: EndpointStatus, { view, clock }: Context): EndpointStatus {
+  return { ...status, conditions: endpointConditions(endpoint, status.pods, view.snapshot(), clock()) };
+}
+
+/** After the write: an Event about a status that was refused would be told twice. */
+async function tell(endpoint: EgressEndpoint, next: EndpointStatus, context: Context): Promise<void> {
+  await write(endpoint, next, context);
+  const target = targetOf("EgressEndpoint", endpoint.metadata);
+  for (const note of endpointNotes(endpoint, next)) await perform({ kind: "Note", target, note }, context.actor);
 }
 
 /** The endpoint's object is gone for good or is being made again; what its pods run, they have to let go of. */

@@ -13,7 +13,7 @@ export async function reconcilePool(key: string, context: Context): Promise<Reco
   if (pool === undefined) return {};
   const plan = planPool(pool, world, clock());
   mustLead(context);
-  for (const action of plan.actions) await perform(action, actor);
+  for (const action of plan.actions) if (action.kind !== "Note") await perform(action, actor);
   if (plan.status === undefined) return {};
   const noting = {
     patchStatus: async (...args: Parameters<typeof actor.pools.patchStatus>) => {
@@ -25,5 +25,6 @@ export async function reconcilePool(key: string, context: Context): Promise<Reco
   await writeStatus(noting, pool, plan.status).catch((error: unknown) => {
     if (!isNotFound(error)) throw error;
   });
+  for (const action of plan.actions) if (action.kind === "Note") await perform(action, actor);
   return {};
 }

@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
-import type { EgressEndpoint, WhatsAppDevice } from "@wa/schema";
+import type { EgressEndpoint, EgressPool, WhatsAppDevice } from "@wa/schema";
 import { capacityOf, holdsPlace, roomsOf, tenantsOf, type Rooms } from "./capacity.ts";
 import { dedicatedPodName, sharedPodName } from "./names.ts";
 import { restOf } from "./rest.ts";
 import { poolOf, standingOf } from "./standing.ts";
 import { keyOf, poolKeyOf, type World } from "./world.ts";
-import { matches } from "./wanted-endpoints.ts";
+import { matches, unmatchedSelectors, wantedEndpoints } from "./wanted-endpoints.ts";
 
 interface None {
   readonly kind: "None";
@@ -53,8 +53,7 @@ function openEndpoints(device: WhatsAppDevice, world: World): Open {
     );
   if (pool.spec.members.length === 0) return none("PoolEmpty", `EgressPool "${name}": spec.members is empty`);
   const all = world.endpointsOfPool.get(poolKeyOf(device)) ?? [];
-  if (all.length === 0)
-    return none("NoEndpoint", `EgressPool "${name}": no node carries the labels of a member's nodePool.nodeSelector`);
+  if (all.length === 0) return withoutEndpoints(pool, world);
   const active = all.filter((endpoint) => standingOf(endpoint, world) === "Active");
   if (active.length === 0)
     return none(
@@ -68,6 +67,20 @@ function openEndpoints(device: WhatsAppDevice, world: World): Open {
     "NoEndpointMatches",
     `spec.egress.selector.matchLabels ${wanted}: carried by none of ${active.length} endpoints of EgressPool "${name}"`,
   );
+}
+
+function withoutEndpoints(pool: EgressPool, world: World): None {
+  const { name, namespace } = pool.metadata;
+  const wanted = wantedEndpoints(pool, world);
+  if (wanted.length === 0)
+    return none(
+      "NoEndpoint",
+      `EgressPool "${name}": ${unmatchedSelectors(pool, world) ?? "its members name no way out"}`,
+    );
+  const taken = wanted.find((one) => world.endpoints.has(keyOf({ namespace, name: one.name })));
+  return taken === undefined
+    ? none("EndpointMissing", `EgressPool "${name}": its endpoints are being made`)
+    : none("EndpointNameTaken", `EgressPool "${name}": EgressEndpoint "${taken.name}" exists for another way out`);
 }
 
 function full(device: WhatsAppDevice, endpoints: readonly EgressEndpoint[], world: World): None {

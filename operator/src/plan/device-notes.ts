@@ -1,17 +1,17 @@
 import { causeFacts, type DeviceStatus, type WhatsAppDevice } from "@wa/schema";
 import type { Note } from "./action.ts";
-import type { SituationName } from "./phases.ts";
+import type { Situation, SituationName } from "./phases.ts";
 import { conditionOf } from "./set-conditions.ts";
 
 /** Events that a change of status is worth. The code to scan is never among the words. No situation: nothing new is known. */
-export function notesOn(device: WhatsAppDevice, next: DeviceStatus, situation?: SituationName): Note[] {
+export function notesOn(device: WhatsAppDevice, next: DeviceStatus, situation?: Situation): Note[] {
   const found = device.status;
   return [
     assignedNote(found, next),
     phaseNote(found, next),
-    disconnectNote(found, next),
+    disconnectNote(found, next, situation?.field),
     troubleNote(found, next),
-    hindranceNote(found, next, situation),
+    hindranceNote(found, next, situation?.name),
   ].filter((note) => note !== undefined);
 }
 
@@ -52,17 +52,19 @@ function phaseNote(found: DeviceStatus, next: DeviceStatus): Note | undefined {
 /** Ends that are part of a normal life are no news. */
 const quiet: ReadonlySet<string> = new Set(["RestartRequired", "Stopped", "QrExpired"]);
 
-function disconnectNote(found: DeviceStatus, next: DeviceStatus): Note | undefined {
+function disconnectNote(found: DeviceStatus, next: DeviceStatus, field?: string): Note | undefined {
   const ended = next.lastDisconnect;
   if (ended === undefined || ended.time === found.lastDisconnect?.time || quiet.has(ended.cause)) return undefined;
   if (next.phase === "LoggedOut" || next.phase === "Blocked") return undefined;
-  return { type: "Warning", reason: ended.cause, message: causeFacts[ended.cause].advice };
+  const { advice } = causeFacts[ended.cause];
+  return { type: "Warning", reason: ended.cause, message: field === undefined ? advice : `${advice} (${field})` };
 }
 
+/** An endpoint that is being made is no trouble: every new pool has a moment without one. */
 function troubleNote(found: DeviceStatus, next: DeviceStatus): Note | undefined {
   const now = conditionOf(next, "Scheduled");
-  if (now?.status !== "False" || next.phase !== "Pending" || conditionOf(found, "Scheduled")?.reason === now.reason)
-    return undefined;
+  if (now?.status !== "False" || next.phase !== "Pending" || now.reason === "EndpointMissing") return undefined;
+  if (conditionOf(found, "Scheduled")?.reason === now.reason) return undefined;
   return { type: "Warning", reason: now.reason, message: now.message };
 }
 

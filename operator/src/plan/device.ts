@@ -67,7 +67,7 @@ function finished(
   situation?: Situation,
 ): Plan<DeviceStatus> {
   const target = targetOf("WhatsAppDevice", device.metadata);
-  const actions: Action[] = notesOn(device, status, situation?.name).map((note) => ({ kind: "Note", target, note }));
+  const actions: Action[] = notesOn(device, status, situation).map((note) => ({ kind: "Note", target, note }));
   return placement.recheckAfterMs === undefined
     ? { actions, status }
     : { actions, status, recheckAfterMs: placement.recheckAfterMs };

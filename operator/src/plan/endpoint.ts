@@ -2,9 +2,10 @@ import { isDeepStrictEqual } from "node:util";
 import type { EgressEndpoint, EndpointStatus, PodRecord, WhatsAppDevice } from "@wa/schema";
 import { targetOf, type Action, type DesiredPod, type Plan, type PlannedAssignment } from "./action.ts";
 import { capacityOf, tenantsOf } from "./capacity.ts";
+import { endpointConditions, linksOf } from "./endpoint-readiness.ts";
 import { planPods } from "./pods.ts";
 import { sessionSpecOf } from "./session-spec.ts";
-import { setConditions, timestamp, type Wanted } from "./set-conditions.ts";
+import { timestamp } from "./set-conditions.ts";
 import { departureOf, poolOf, standingOf, type Standing } from "./standing.ts";
 import { takeoverAfterMs } from "./takeover.ts";
 import { wishOf, type Wish } from "./wish.ts";
@@ -41,12 +42,6 @@ const deletionOf = ({ metadata }: EgressEndpoint): Action => ({
 });
 
 const recordedUids = ({ status }: EgressEndpoint): string[] => status.pods.flatMap(({ uid }) => uid ?? []);
-
-function linksOf({ metadata }: EgressEndpoint, world: World): PodLink[] {
-  return [...world.links.values()].filter(
-    (link) => link.namespace === metadata.namespace && link.endpoint === metadata.name,
-  );
-}
 
 /** Long silent, without a record, and nobody's owner: nothing more will be asked of it. */
 function isHistory(link: PodLink, endpoint: EgressEndpoint, world: World, now: Now): boolean {
@@ -114,12 +109,7 @@ function statusOf(endpoint: EgressEndpoint, { standing, links, world, now, pods 
     devices: tenantsOf(endpoint, world),
     maxSessions: capacityOf(endpoint, world),
     pods: [...pods],
-    conditions: setConditions(
-      found.conditions,
-      [readiness(standing, links, pods.length)],
-      endpoint.metadata.generation,
-      now.date,
-    ),
+    conditions: endpointConditions(endpoint, pods, world, now),
   };
 }
 
@@ -136,23 +126,3 @@ function observedOf(found: readonly string[], links: readonly PodLink[]): string
   const seen = new Set(links.filter(({ isConnected }) => isConnected).flatMap(({ observedIPs }) => observedIPs));
   return seen.size === 0 ? [...found] : [...seen].toSorted().slice(0, 16);
 }
-
-function readiness(standing: Standing, links: readonly PodLink[], podCount: number): Wanted {
-  const type = "Ready";
-  if (standing !== "Active") return { type, status: "False", reason: standing, message: sentences[standing] };
-  const problem = links.find((link) => link.isConnected && link.egressProblem !== undefined)?.egressProblem;
-  if (problem !== undefined) return { type, status: "False", reason: problem.reason, message: problem.message };
-  if (podCount === 0)
-    return { type, status: "True", reason: "Idle", message: "takes devices; no session pod runs yet" };
-  const isLinked = links.some(({ isConnected }) => isConnected);
-  return isLinked
-    ? { type, status: "True", reason: "Linked", message: "its session pods answer" }
-    : { type, status: "False", reason: "NotLinked", message: "none of its session pods has a link to the operator" };
-}
-
-const sentences: Readonly<Record<Exclude<Standing, "Active">, string>> = {
-  Draining: "its member is Draining: it keeps its devices and takes no new ones",
-  Disabled: "its member is Disabled: it takes no devices and stops those it has",
-  Orphaned: "no member of its pool names it any more: it keeps its devices, takes none, and goes when empty",
-  NodeDeleted: "its node was deleted: its devices are assigned anew, then it goes",
-};

@@ -132,6 +132,8 @@ export interface Situation {
   readonly name: SituationName;
   readonly reason: string;
   readonly message: string;
+  /** Field and value that it is about, where the message comes from somebody who cannot name them; part of it already. */
+  readonly field?: string;
 }
 
 export const situationNames = Object.keys(rows).filter((name): name is SituationName => name in rows);

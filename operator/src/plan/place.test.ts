@@ -36,7 +36,14 @@ describe("a device without an endpoint says why", () => {
       "no node matches",
       { pools: [aPool({ spec: { members: [nodeMember()] } })], endpoints: [] },
       "NoEndpoint",
-      "nodePool.nodeSelector",
+      'spec.members[name="fr"].nodePool.nodeSelector {"egress-pool":"eu"}',
+    ],
+    ["its pool is new", { endpoints: [] }, "EndpointMissing", 'EgressPool "eu": its endpoints are being made'],
+    [
+      "another pool's endpoint has the name",
+      { endpoints: [anEndpoint({ spec: { pool: "e", member: "u-px" } })] },
+      "EndpointNameTaken",
+      'EgressEndpoint "eu-px" exists for another way out',
     ],
     [
       "the only member drains",
@@ -68,6 +75,12 @@ describe("a device without an endpoint says why", () => {
     const { status } = planDevice(device, aWorld({ devices: [device] }), now);
     expect(status && conditionOf(status, "Scheduled")?.message).toContain('{"country":"FR"}');
   });
+});
+
+it("a pool whose endpoint is only just being made is worth no Event", () => {
+  const device = aDevice();
+  const { actions } = planDevice(device, aWorld({ endpoints: [], devices: [device] }), now);
+  expect(actions).toEqual([]);
 });
 
 describe("assignment", () => {

@@ -1,4 +1,4 @@
-import type { WhatsAppDevice } from "@wa/schema";
+import type { EgressEndpoint, PodRecord, WhatsAppDevice } from "@wa/schema";
 import type { Situation } from "./phases.ts";
 import { ownerOf, podNameOf, endpointOf, keyOf, type PodFacts, type World } from "./world.ts";
 
@@ -7,24 +7,31 @@ export function podSituation(device: WhatsAppDevice, world: World): Situation {
   const name = podNameOf(device);
   const key = keyOf({ namespace: device.metadata.namespace, name });
   const pod = world.pods.get(key);
-  if (isForeign(device, pod, world)) return foreign(key);
+  if (isForeign(device, pod, world)) return { name: "PodBlocked", ...foreign(key) };
   const refusal = pod === undefined ? world.memory.podRefusals.get(key) : undefined;
-  if (refusal !== undefined) return refused(key, refusal);
+  if (refusal !== undefined) return { name: "PodRefused", ...refused(key, refusal, device.spec.egress.pool) };
   const isLinked = world.links.get(ownerOf(device))?.isConnected === true;
   return isLinked ? starting(name) : podStarting(name, pod?.problem ?? "");
 }
 
-const foreign = (key: string): Situation => ({
-  name: "PodBlocked",
+type Trouble = Pick<Situation, "reason" | "message">;
+
+const foreign = (key: string): Trouble => ({
   reason: "PodNameTaken",
   message: `a pod ${key} exists that the operator did not create; delete it, and the session pod takes its place`,
 });
 
-const refused = (key: string, refusal: string): Situation => ({
-  name: "PodRefused",
-  reason: refusal.includes("exceeded quota") ? "QuotaExceeded" : "PodCreateRefused",
-  message: `the API server refuses session pod ${key}: ${refusal}`,
-});
+const refused = (key: string, refusal: string, pool: string): Trouble =>
+  refusal.includes("exceeded quota")
+    ? { reason: "QuotaExceeded", message: `the API server refuses session pod ${key}: ${refusal}` }
+    : {
+        reason: "PodCreateRefused",
+        message: `the API server refuses session pod ${key}, made from EgressPool "${pool}" ${templateField(refusal)}: ${refusal}`,
+      };
+
+/** The API server blames a field of the pod; what a user can change is where it came from. */
+const templateField = (refusal: string): string =>
+  refusal.includes("PriorityClass") ? "spec.sessionPods.template.priorityClassName" : "spec.sessionPods.template";
 
 const starting = (name: string): Situation => ({
   name: "Starting",
@@ -42,6 +49,17 @@ const podStarting = (name: string, problem: string): Situation => ({
 function isForeign(device: WhatsAppDevice, pod: PodFacts | undefined, world: World): boolean {
   const records = endpointOf(device, world)?.status.pods ?? [];
   const record = records.find(({ name }) => name === device.status.assignment?.pod);
-  if (pod === undefined || record === undefined || pod.isTerminating) return false;
-  return record.uid === undefined && pod.nonce !== record.nonce;
+  return record !== undefined && isForeignTo(record, pod);
+}
+
+const isForeignTo = ({ uid, nonce }: PodRecord, pod: PodFacts | undefined): boolean =>
+  pod !== undefined && !pod.isTerminating && uid === undefined && pod.nonce !== nonce;
+
+/** Why a recorded pod of an endpoint cannot be made; undefined: nothing is known against it. */
+export function podTrouble(record: PodRecord, { metadata, spec }: EgressEndpoint, world: World): Trouble | undefined {
+  const key = keyOf({ namespace: metadata.namespace, name: record.name });
+  const pod = world.pods.get(key);
+  if (isForeignTo(record, pod)) return foreign(key);
+  const refusal = pod === undefined ? world.memory.podRefusals.get(key) : undefined;
+  return refusal === undefined ? undefined : refused(key, refusal, spec.pool);
 }

@@ -14,6 +14,11 @@ import {
 import { planPool } from "./pool.ts";
 import { conditionOf } from "./set-conditions.ts";
 
+/** What a plan does, and what it tells by Events. */
+const deedsOf = ({ actions }: ReturnType<typeof planPool>) => actions.filter(({ kind }) => kind !== "Note");
+const toldBy = ({ actions }: ReturnType<typeof planPool>) =>
+  actions.flatMap((action) => (action.kind === "Note" ? [`${action.note.reason}: ${action.note.message}`] : []));
+
 const labelled = {
   "whatsapp-operator.io/pool": "eu",
   "whatsapp-operator.io/member": "px",
@@ -50,7 +55,7 @@ describe("endpoints", () => {
   ])("%s has the name: stalls and does not take it", (_case, spec) => {
     const world = aWorld({ endpoints: [anEndpoint({ spec })] });
     const plan = planPool(aPool(), world, now);
-    expect(plan.actions).toEqual([]);
+    expect(deedsOf(plan)).toEqual([]);
     expect(plan.status && conditionOf(plan.status, "Stalled")).toMatchObject({
       status: "True",
       reason: "EndpointNameTaken",
@@ -80,14 +85,64 @@ describe("finalizer", () => {
   it("deleted but used: says by how many, and keeps its endpoints", () => {
     const pool = aPool({ metadata: going });
     const plan = planPool(pool, aWorld({ pools: [pool], devices: [aDevice()] }), now);
-    expect(plan.actions).toEqual([]);
+    expect(deedsOf(plan)).toEqual([]);
     expect(plan.status && conditionOf(plan.status, "Ready")?.message).toContain("1 device uses it");
   });
 
   it("deleted while a device still leaves by it under another name: holds", () => {
     const pool = aPool({ metadata: going });
     const device = aDevice({ spec: { egress: { pool: "us" } }, status: { assignment: assignment() } });
-    expect(planPool(pool, aWorld({ pools: [pool], devices: [device] }), now).actions).toEqual([]);
+    const plan = planPool(pool, aWorld({ pools: [pool], devices: [device] }), now);
+    expect(deedsOf(plan)).toEqual([]);
+    expect(toldBy(plan)).toEqual([expect.stringContaining("InUse: deleted, but a device still leaves by")]);
+  });
+});
+
+describe("what somebody has to mend", () => {
+  const world = (pool: ReturnType<typeof aPool>, endpoints: ReturnType<typeof anEndpoint>[] = []) =>
+    aWorld({ pools: [pool], endpoints, nodes: [aNode()] });
+
+  it.each([
+    ["no member", [], "PoolEmpty: spec.members is empty"],
+    [
+      "a selector that no node fits",
+      [nodeMember("it", { nodePool: { nodeSelector: { zone: "rome" } } })],
+      'NoEndpoint: no node carries the labels of spec.members[name="it"].nodePool.nodeSelector {"zone":"rome"}',
+    ],
+  ])("%s: is told by an Event once, by field and value", (_case, members, wanted) => {
+    const pool = aPool({ spec: { members } });
+    const plan = planPool(pool, world(pool), now);
+    expect(toldBy(plan)).toEqual([wanted]);
+    const next = aPool({ spec: { members }, status: plan.status ?? {} });
+    expect(toldBy(planPool(next, world(next), now))).toEqual([]);
+  });
+
+  it("a pool without a ready endpoint names one, and why it is not", () => {
+    const conditions = [{ type: "Ready", status: "False", reason: "ProxyFault", message: "refused" }].map((one) => ({
+      ...one,
+      lastTransitionTime: "2026-01-01T00:00:00Z",
+      observedGeneration: 1,
+    }));
+    const plan = planPool(aPool(), world(aPool(), [anEndpoint({ status: { conditions } })]), now);
+    expect(plan.status && conditionOf(plan.status, "Ready")?.message).toBe(
+      'none of 1 endpoints is ready for devices; EgressEndpoint "eu-px" ProxyFault: refused',
+    );
+    expect(toldBy(plan)).toEqual([]);
+  });
+
+  it("a ready pool says which of its members has no node", () => {
+    const rome = nodeMember("it", { nodePool: { nodeSelector: { zone: "rome" } } });
+    const pool = aPool({ spec: { members: [proxyMember(), rome] } });
+    const conditions = [{ type: "Ready", status: "True", reason: "Idle", message: "" }].map((one) => ({
+      ...one,
+      lastTransitionTime: "2026-01-01T00:00:00Z",
+      observedGeneration: 1,
+    }));
+    const plan = planPool(pool, world(pool, [anEndpoint({ status: { conditions } })]), now);
+    expect(plan.status && conditionOf(plan.status, "Ready")).toMatchObject({
+      status: "True",
+      message: expect.stringContaining('spec.members[name="it"].nodePool.nodeSelector {"zone":"rome"}'),
+    });
   });
 });
 

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { finalizers, type EgressEndpoint, type EgressPool, type PoolStatus } from "@wa/schema";
 import { targetOf, type Action, type Plan } from "./action.ts";
 import { conditionOf, setConditions, type Wanted } from "./set-conditions.ts";
-import { wantedEndpoints, type WantedEndpoint } from "./wanted-endpoints.ts";
+import { unmatchedSelectors, wantedEndpoints, type WantedEndpoint } from "./wanted-endpoints.ts";
 import { keyOf, type Now, type World } from "./world.ts";
 
 /** Endpoints that the pool names, its finalizer, its counts. Endpoints that nothing names any more are their own plan's matter. */
@@ -12,10 +12,10 @@ export function planPool(pool: EgressPool, world: World, now: Now): Plan<PoolSta
   const isGoing = pool.metadata.deletionTimestamp !== undefined;
   // Its own change wakes it again, or there is nothing left to wake.
   if (finalizing !== undefined) return { actions: [finalizing], status: undefined };
-  if (isGoing) return { actions: [], status: statusOf(pool, going(pool, world), world, now) };
+  if (isGoing) return told(pool, [], statusOf(pool, going(pool, world), world, now));
   const wanted = wantedEndpoints(pool, world);
   const { actions, taken } = endpointActions(pool, wanted, world);
-  return { actions, status: statusOf(pool, conditionsOf(pool, wanted, taken, world), world, now) };
+  return told(pool, actions, statusOf(pool, conditionsOf(pool, wanted, taken, world), world, now));
 }
 
 /** Devices name it or still leave by one of its endpoints. */
@@ -81,7 +81,10 @@ function isSameWay({ spec }: EgressEndpoint, wanted: WantedEndpoint): boolean {
 
 function going(pool: EgressPool, world: World): Wanted[] {
   const count = (world.devicesOfPool.get(keyOf(pool.metadata)) ?? []).length;
-  const message = `deleted, but ${count} ${count === 1 ? "device uses" : "devices use"} it; delete them or let spec.egress.pool name another pool`;
+  const message =
+    count === 0
+      ? "deleted, but a device still leaves by one of its endpoints; it goes when that session has ended"
+      : `deleted, but ${count} ${count === 1 ? "device uses" : "devices use"} it; delete them or let spec.egress.pool name another pool`;
   return [
     { type: "Ready", status: "False", reason: "InUse", message },
     { type: "Reconciling", status: "False", reason: "NotReconciling" },
@@ -113,19 +116,44 @@ function conditionsOf(
     ...settled,
   ];
   if (pool.spec.members.length === 0) return not("PoolEmpty", "spec.members is empty");
-  if (wanted.length === 0) return not("NoEndpoint", "no node carries the labels of a member's nodePool.nodeSelector");
+  const unmatched = unmatchedSelectors(pool, world);
+  if (wanted.length === 0) return not("NoEndpoint", unmatched ?? "its members name no way out");
   const ready = readyOf(pool, world).length;
-  if (ready === 0) return not("NoEndpointReady", `none of ${wanted.length} endpoints is ready for devices`);
+  if (ready === 0)
+    return not(
+      "NoEndpointReady",
+      `none of ${wanted.length} endpoints is ready for devices${firstTrouble(pool, world)}`,
+    );
   return [
     {
       type: "Ready",
       status: "True",
       reason: "EndpointsReady",
-      message: `${ready} of ${wanted.length} endpoints are ready for devices`,
+      message: `${ready} of ${wanted.length} endpoints are ready for devices${unmatched === undefined ? "" : `; ${unmatched}`}`,
     },
     ...settled,
   ];
 }
+
+/** One of them by name: what is wrong with all is mostly the same, and the others say it themselves. */
+function firstTrouble(pool: EgressPool, world: World): string {
+  for (const { metadata, status } of endpointsOf(pool, world)) {
+    const ready = conditionOf(status, "Ready");
+    if (ready !== undefined) return `; EgressEndpoint "${metadata.name}" ${ready.reason}: ${ready.message}`;
+  }
+  return "";
+}
+
+/** An Event for what somebody has to mend in the pool itself, once when it begins. Its endpoints tell their own troubles. */
+function told(pool: EgressPool, actions: readonly Action[], status: PoolStatus): Plan<PoolStatus> {
+  const ready = conditionOf(status, "Ready");
+  const isNews = ready !== undefined && conditionOf(pool.status, "Ready")?.reason !== ready.reason;
+  if (!isNews || !worthTelling.has(ready.reason)) return { actions, status };
+  const note = { type: "Warning", reason: ready.reason, message: ready.message } as const;
+  return { actions: [...actions, { kind: "Note", target: targetOf("EgressPool", pool.metadata), note }], status };
+}
+
+const worthTelling: ReadonlySet<string> = new Set(["PoolEmpty", "NoEndpoint", "EndpointNameTaken", "InUse"]);
 
 const endpointsOf = (pool: EgressPool, world: World): readonly EgressEndpoint[] =>
   world.endpointsOfPool.get(keyOf(pool.metadata)) ?? [];

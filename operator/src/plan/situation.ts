@@ -2,9 +2,10 @@ import type { SessionReport, WhatsAppDevice } from "@wa/schema";
 import type { Situation } from "./phases.ts";
 import { podSituation } from "./pod-situation.ts";
 import { ofReport } from "./report-situation.ts";
+import { proxyField } from "./proxy-words.ts";
 import { conditionOf } from "./set-conditions.ts";
 import { reportOf, takeoverAfterMs } from "./takeover.ts";
-import { ownerOf, type Now, type PodLink, type World } from "./world.ts";
+import { endpointOf, ownerOf, type Now, type PodLink, type World } from "./world.ts";
 
 export type Reading =
   /** The owner's word, or what the world says without it. */
@@ -23,9 +24,15 @@ export function readSession(device: WhatsAppDevice, isNewRun: boolean, world: Wo
   if (link?.isConnected === true)
     return report === undefined
       ? is(podSituation(device, world))
-      : { kind: "Now", situation: ofReport(report, device), report };
+      : { kind: "Now", situation: withField(ofReport(report, device), device, world), report };
   if (isNewRun || ownerOf(device) === "" || report?.state === "Released") return is(podSituation(device, world));
   return withoutLink(device, link, world, now) ?? is(podSituation(device, world));
+}
+
+function withField(situation: Situation, device: WhatsAppDevice, world: World): Situation {
+  const endpoint = endpointOf(device, world);
+  const field = endpoint === undefined ? undefined : proxyField(situation.reason, endpoint, world);
+  return field === undefined ? situation : { ...situation, message: `${situation.message} (${field})`, field };
 }
 
 /** The owner has a session by status, and does not answer; undefined: there was no session to fall silent. */

@@ -29,6 +29,23 @@ export function wantedEndpoints(pool: EgressPool, world: Pick<Facts, "nodes">): 
   return pool.spec.members.flatMap((member) => ofMember(pool.metadata.name, member, world));
 }
 
+const shownMembers = 3;
+
+/** Members whose nodePool no node fits, by field and value; undefined: there is none. */
+export function unmatchedSelectors(pool: EgressPool, world: Pick<Facts, "nodes">): string | undefined {
+  const unmatched = pool.spec.members.flatMap((member) =>
+    member.nodePool !== undefined && ofMember(pool.metadata.name, member, world).length === 0
+      ? [`${memberField(member.name)}.nodePool.nodeSelector ${JSON.stringify(member.nodePool.nodeSelector)}`]
+      : [],
+  );
+  if (unmatched.length === 0) return undefined;
+  const more = unmatched.length > shownMembers ? ` and ${unmatched.length - shownMembers} more` : "";
+  return `no node carries the labels of ${unmatched.slice(0, shownMembers).join(", ")}${more}`;
+}
+
+/** A member as the API server writes its path. */
+export const memberField = (name: string): string => `spec.members[name="${name}"]`;
+
 function ofMember(pool: string, member: PoolMember, world: Pick<Facts, "nodes">): WantedEndpoint[] {
   const common = { pool, member: member.name };
   const labelled = {
