@@ -1,18 +1,32 @@
 import { z } from "zod";
 import { Condition } from "./conditions.ts";
-import { DnsLabel, Duration, LabelMap, NonEmptyLabelMap, ObjectMeta, Toleration } from "./primitives.ts";
+import {
+  DnsLabel,
+  DnsName,
+  Duration,
+  LabelMap,
+  NonEmptyLabelMap,
+  ObjectMeta,
+  SecretKey,
+  Toleration,
+} from "./primitives.ts";
 import { positive, shortName, withRules, type Rule } from "./rules.ts";
 
 const CredentialsSecretRef = z.object({
-  name: z.string().min(1).max(253).describe("Name of a Secret in this namespace."),
-  usernameKey: z.string().min(1).max(253).default("username").describe("Its key that holds the user name."),
-  passwordKey: z.string().min(1).max(253).default("password").describe("Its key that holds the password."),
+  name: DnsName.describe("Name of a Secret in this namespace."),
+  usernameKey: SecretKey.default("username").describe("Its key that holds the user name."),
+  passwordKey: SecretKey.default("password").describe("Its key that holds the password."),
 });
 
 /** A proxy as structured fields: never a URL, because credentials with special characters break URLs. */
 export const Proxy = z.object({
   protocol: z.enum(["socks5", "http"]).describe("socks5 (names are resolved by the proxy) or http (CONNECT)."),
-  host: z.string().min(1).max(253).describe("Host name or address of the proxy."),
+  host: z
+    .string()
+    .min(1)
+    .max(253)
+    .regex(/^[A-Za-z0-9:]([A-Za-z0-9_.:-]*[A-Za-z0-9])?$/)
+    .describe("Host name or address of the proxy; no URL."),
   port: z.int().min(1).max(65_535).describe("Its TCP port."),
   credentialsSecretRef: CredentialsSecretRef.optional().describe(
     "Where user name and password are; absent means none.",
@@ -30,6 +44,11 @@ export type NodePool = z.infer<typeof NodePool>;
 
 /** Another address is another way out, with budgets and a record of its own; so it needs another name. */
 const immutableProxy = (field: "protocol" | "host" | "port"): Rule<unknown> => ({
+  ...(field === "port"
+    ? {}
+    : {
+        says: `'${field} was ' + oldSelf.proxy.${field} + ' and is ' + self.proxy.${field} + "; a member's proxy ${field} cannot change under its name; add a member with another name instead"`,
+      }),
   rule: `!has(self.proxy) || !has(oldSelf.proxy) || self.proxy.${field} == oldSelf.proxy.${field}`,
   message: `a member's proxy ${field} cannot change under its name; add a member with another name instead`,
   path: ["proxy", field],
@@ -54,6 +73,7 @@ export const PoolMember = withRules(
     {
       rule: "has(self.nodePool) != has(self.proxy)",
       message: "a member has exactly one of nodePool and proxy",
+      says: "'member ' + self.name + ' has ' + (has(self.proxy) ? 'both' : 'neither') + '; a member has exactly one of nodePool and proxy'",
       holds: ({ nodePool, proxy }) => (nodePool === undefined) !== (proxy === undefined),
     },
     immutableProxy("protocol"),
@@ -105,7 +125,12 @@ export const SessionPodTemplate = z.object({
     .default({})
     .describe("More annotations for session pods."),
   tolerations: z.array(Toleration).max(16).default([]).describe("More tolerations for session pods."),
-  priorityClassName: z.string().max(253).default("").describe("PriorityClass of session pods."),
+  priorityClassName: z
+    .string()
+    .max(253)
+    .regex(/^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$/)
+    .default("")
+    .describe("PriorityClass of session pods."),
 });
 export type SessionPodTemplate = z.infer<typeof SessionPodTemplate>;
 
@@ -131,7 +156,7 @@ export const PoolSpec = z.object({
       z
         .string()
         .max(1024)
-        .regex(/^https?:\/\/.+/),
+        .regex(/^https?:\/\/[^\s/]+(\/\S*)?$/),
     )
     .max(8)
     .default([])

@@ -7,6 +7,20 @@ export const DnsLabel = z
   .max(63)
   .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/);
 
+/** An RFC 1123 subdomain: names of Secrets. */
+export const DnsName = z
+  .string()
+  .min(1)
+  .max(253)
+  .regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/);
+
+/** What the API server takes as a Secret's key. It becomes a file's name: a path would read other files of the pod. */
+export const SecretKey = z
+  .string()
+  .min(1)
+  .max(253)
+  .regex(/^(\.?[-_a-zA-Z0-9][-._a-zA-Z0-9]*)$/);
+
 /** A Go-style duration of whole numbers, as Kubernetes users write it: `20s`, `2m30s`, `500ms`. */
 export const Duration = z
   .string()
@@ -27,16 +41,31 @@ export function durationMs(duration: string): number {
 export const Timestamp = z.string().max(40).meta({ format: "date-time" });
 
 const maxLabels = 32;
-const labelRecord = z.record(z.string().max(316), z.string().max(63));
+const labelRecord = z.record(
+  z.string().max(316),
+  z
+    .string()
+    .max(63)
+    .regex(/^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$/),
+);
 const sizeOf = (map: object) => Object.keys(map).length;
+
+/** A qualified name: what is no label would be refused only when the operator copies it to an object of its own. */
+const labelKey = "^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$";
+const hasLabelKeys = (map: object) => Object.keys(map).every((key) => new RegExp(labelKey).test(key));
+const keysMessage = "keys must be label names, such as country or example.com/country";
+// A message that names the key would cost more than the API server allows.
+const keyRules = [{ rule: `self.all(key, key.matches('${labelKey}'))`, message: keysMessage }];
 
 export const LabelMap = labelRecord
   .refine((map) => sizeOf(map) <= maxLabels, { message: `at most ${maxLabels} labels` })
-  .meta({ maxProperties: maxLabels });
+  .refine(hasLabelKeys, { message: keysMessage })
+  .meta({ maxProperties: maxLabels, "x-kubernetes-validations": keyRules });
 
 export const NonEmptyLabelMap = labelRecord
   .refine((map) => sizeOf(map) >= 1 && sizeOf(map) <= maxLabels, { message: `between 1 and ${maxLabels} labels` })
-  .meta({ minProperties: 1, maxProperties: maxLabels });
+  .refine(hasLabelKeys, { message: keysMessage })
+  .meta({ minProperties: 1, maxProperties: maxLabels, "x-kubernetes-validations": keyRules });
 
 /** The part of `metadata` that our code reads; unknown fields pass through unread. */
 export const ObjectMeta = z.object({

@@ -6,6 +6,8 @@ export interface Rule<T> {
   readonly rule: string;
   /** What a user reads when it does not hold. */
   readonly message: string;
+  /** The message as a CEL expression, for rules whose field does not name the value: the API server shows none by itself. No `string()`: its cost has no bound. */
+  readonly says?: string;
   /** The field to blame; without one, users of a rule on a resource's root read `<nil>: Invalid value`. */
   readonly path?: readonly string[];
   /** Absent for rules on what a value was before, which only the API server knows. */
@@ -22,8 +24,13 @@ export function withRules<S extends z.ZodObject>(schema: S, rules: readonly Rule
     .meta({ "x-kubernetes-validations": rules.map(validationOf) });
 }
 
-function validationOf<T>({ rule, message, path }: Rule<T>): Readonly<Record<string, string>> {
-  return { rule, message, ...(path === undefined ? {} : { fieldPath: path.map((field) => `.${field}`).join("") }) };
+function validationOf<T>({ rule, message, says, path }: Rule<T>): Readonly<Record<string, string>> {
+  return {
+    rule,
+    message,
+    ...(says === undefined ? {} : { messageExpression: says }),
+    ...(path === undefined ? {} : { fieldPath: path.map((field) => `.${field}`).join("") }),
+  };
 }
 
 /** A duration of which 0s makes no sense. */
@@ -31,8 +38,20 @@ export function positive<F extends string>(field: F): Rule<Readonly<Record<F, st
   return {
     rule: `duration(self.${field}) > duration('0s')`,
     message: `${field} must be longer than 0s`,
+    says: `'${field} is ' + self.${field} + '; it must be longer than 0s'`,
     path: [field],
     holds: (self) => durationMs(self[field]) > 0,
+  };
+}
+
+/** A duration that timers keep: what is longer than a few weeks they take for no time at all. */
+export function between<F extends string>(field: F, least: string, most: string): Rule<Readonly<Record<F, string>>> {
+  return {
+    rule: `duration(self.${field}) >= duration('${least}') && duration(self.${field}) <= duration('${most}')`,
+    message: `${field} must be between ${least} and ${most}`,
+    says: `'${field} is ' + self.${field} + '; it must be between ${least} and ${most}'`,
+    path: [field],
+    holds: (self) => durationMs(self[field]) >= durationMs(least) && durationMs(self[field]) <= durationMs(most),
   };
 }
 

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { causes } from "../causes.ts";
 import { Condition, devicePhases } from "./conditions.ts";
 import { Duration, durationMs, LabelMap, ObjectMeta, Timestamp } from "./primitives.ts";
-import { positive, shortName, withRules } from "./rules.ts";
+import { between, positive, shortName, withRules } from "./rules.ts";
 
 const Pairing = withRules(
   z.object({
@@ -20,16 +20,11 @@ const Pairing = withRules(
   [
     {
       rule: "self.method != 'PairingCode' || self.phoneNumber != ''",
-      message: "PairingCode needs phoneNumber in E.164 form, such as +33612345678",
+      message: "PairingCode needs phoneNumber in E.164 form, such as +33612345678; it is empty",
       path: ["phoneNumber"],
       holds: ({ method, phoneNumber }) => method !== "PairingCode" || phoneNumber !== "",
     },
-    {
-      rule: "duration(self.window) >= duration('20s') && duration(self.window) <= duration('160s')",
-      message: "window must be between 20s and 160s",
-      path: ["window"],
-      holds: ({ window }) => durationMs(window) >= 20_000 && durationMs(window) <= 160_000,
-    },
+    between("window", "20s", "160s"),
   ],
 );
 
@@ -81,11 +76,15 @@ export const DeviceSpec = z.object({
   client: Client.prefault({}).describe("What the session announces to WhatsApp."),
   connection: withRules(
     z.object({
-      connectTimeout: Duration.default("20s").describe("Deadline for each phase of a connection attempt."),
-      keepAliveInterval: Duration.default("30s").describe("How often the session pings WhatsApp."),
-      queryTimeout: Duration.default("60s").describe("How long a query to WhatsApp may take."),
+      connectTimeout: Duration.default("20s").describe("Deadline for each phase of a connection attempt, 1h at most."),
+      keepAliveInterval: Duration.default("30s").describe("How often the session pings WhatsApp, 1s to 1h."),
+      queryTimeout: Duration.default("60s").describe("How long a query to WhatsApp may take, 1h at most."),
     }),
-    [positive("connectTimeout"), positive("keepAliveInterval"), positive("queryTimeout")],
+    [
+      between("connectTimeout", "1ms", "1h"),
+      between("keepAliveInterval", "1s", "1h"),
+      between("queryTimeout", "1ms", "1h"),
+    ],
   )
     .prefault({})
     .describe("Deadlines of the session."),
@@ -107,6 +106,7 @@ export const DeviceSpec = z.object({
       {
         rule: "duration(self.maxDelay) >= duration(self.baseDelay)",
         message: "maxDelay must not be shorter than baseDelay",
+        says: "'maxDelay is ' + self.maxDelay + '; it must not be shorter than baseDelay, ' + self.baseDelay",
         path: ["maxDelay"],
         holds: ({ baseDelay, maxDelay }) => durationMs(maxDelay) >= durationMs(baseDelay),
       },
