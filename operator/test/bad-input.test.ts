@@ -8,8 +8,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { socksProxy, type ProxySeen, type TestServer } from "../../session-pod/test/egress-servers.ts";
 import { conditionOf } from "../src/plan/set-conditions.ts";
 import { freePort, startApiServer, type ApiServer } from "./api-server.ts";
+import { login, rows, talker, type Row } from "./bad-input-rows.ts";
 import { Place } from "./bad-input.ts";
-import { nodeMember, proxyMember } from "./builders.ts";
 import { eventually } from "./eventually.ts";
 import { OperatorProcess } from "./operator-process.ts";
 import { operatorPod, seed, storeSecret, system } from "./seed.ts";
@@ -25,149 +25,6 @@ let operator: OperatorProcess;
 let folder: string;
 let metricsUrl: string;
 const places = new Map<string, Place>();
-const login = { username: "demo", password: "p@ss:w/rd#1" };
-
-interface Row {
-  readonly name: string;
-  readonly runsPods?: true;
-  /** Device `ann` names pool `eu`. */
-  readonly spoil: (place: Place) => Promise<void>;
-  readonly reason: string;
-  /** Field and value, in the device's Ready condition. */
-  readonly says: string;
-  /** Where else it stands: kind, reason, and a part of the message. */
-  readonly alsoAt: readonly (readonly [kind: "pool" | "endpoint", reason: string, says: string])[];
-  /** Every warning of the namespace. */
-  readonly warnings: readonly string[];
-  readonly mend: (place: Place) => Promise<void>;
-}
-
-const ann = async ({ shop }: Place, spec: object = {}) => await shop.applyDevice("ann", spec);
-const waysThroughProxy = (over: object = {}) => ({
-  members: [
-    proxyMember("px", {
-      proxy: { protocol: "socks5", host: "127.0.0.1", port: proxy.port, credentialsSecretRef: { name: "login" } },
-      ...over,
-    }),
-  ],
-  startLimits: { registration: { count: 500, period: "10s" } },
-});
-const field = 'EgressPool "eu" spec.members[name="px"].proxy';
-
-const rows: readonly Row[] = [
-  {
-    name: "a pool that does not exist",
-    spoil: async (place) => await ann(place),
-    reason: "PoolNotFound",
-    says: 'spec.egress.pool: no EgressPool "eu" in namespace',
-    alsoAt: [],
-    warnings: ["WhatsAppDevice/ann PoolNotFound"],
-    mend: async ({ shop }) => await shop.applyPool(),
-  },
-  {
-    name: "a pool without members",
-    spoil: async (place) => {
-      await place.shop.applyPool({ members: [] });
-      await ann(place);
-    },
-    reason: "PoolEmpty",
-    says: 'EgressPool "eu": spec.members is empty',
-    alsoAt: [["pool", "PoolEmpty", "spec.members is empty"]],
-    warnings: ["EgressPool/eu PoolEmpty", "WhatsAppDevice/ann PoolEmpty"],
-    mend: async ({ shop }) => await shop.applyPool(),
-  },
-  {
-    name: "a nodeSelector that no node fits",
-    spoil: async (place) => {
-      await place.shop.applyPool({ members: [nodeMember("it", { nodePool: { nodeSelector: { zone: "rome" } } })] });
-      await ann(place);
-    },
-    reason: "NoEndpoint",
-    says: 'EgressPool "eu": no node carries the labels of spec.members[name="it"].nodePool.nodeSelector {"zone":"rome"}',
-    alsoAt: [["pool", "NoEndpoint", 'spec.members[name="it"].nodePool.nodeSelector {"zone":"rome"}']],
-    warnings: ["EgressPool/eu NoEndpoint", "WhatsAppDevice/ann NoEndpoint"],
-    mend: async ({ shop }) =>
-      void (await shop.call("PATCH", "/api/v1/nodes/node-a", { metadata: { labels: { zone: "rome" } } })),
-  },
-  {
-    name: "a selector that no endpoint fits",
-    spoil: async (place) => {
-      await place.shop.applyPool({ members: [proxyMember("px", { labels: { country: "FR" } })] });
-      await ann(place, { egress: { pool: "eu", selector: { matchLabels: { country: "IT" } } } });
-    },
-    reason: "NoEndpointMatches",
-    says: 'spec.egress.selector.matchLabels {"country":"IT"}: carried by none of 1 endpoints of EgressPool "eu"',
-    alsoAt: [],
-    warnings: ["WhatsAppDevice/ann NoEndpointMatches"],
-    mend: async ({ shop }) => await shop.applyPool({ members: [proxyMember("px", { labels: { country: "IT" } })] }),
-  },
-  {
-    name: "a capacity that is used up",
-    spoil: async (place) => {
-      await place.shop.applyPool({ members: [proxyMember("px", { capacity: { maxSessions: 1 } })] });
-      await place.shop.applyDevice("first");
-      await eventually(async () => {
-        expect((await place.shop.device("first")).status.assignment?.endpoint).toBe("eu-px");
-      });
-      await ann(place);
-    },
-    reason: "CapacityFull",
-    says: 'EgressPool "eu": 1 of 1 places taken on the endpoint that matches; capacity.maxSessions',
-    alsoAt: [],
-    warnings: ["WhatsAppDevice/ann CapacityFull"],
-    mend: async ({ shop }) => await shop.applyPool({ members: [proxyMember("px", { capacity: { maxSessions: 2 } })] }),
-  },
-  {
-    name: "a PriorityClass that does not exist",
-    spoil: async (place) => {
-      const template = { priorityClassName: "vip" };
-      await place.shop.applyPool({ members: [proxyMember()], sessionPods: { template } });
-      await ann(place);
-    },
-    reason: "PodCreateRefused",
-    says: 'EgressPool "eu" spec.sessionPods.template.priorityClassName: pods "eu-px-0" is forbidden: no PriorityClass with name vip',
-    alsoAt: [
-      ["endpoint", "PodCreateRefused", "no PriorityClass with name vip"],
-      ["pool", "NoEndpointReady", 'EgressEndpoint "eu-px" PodCreateRefused: '],
-    ],
-    warnings: ["EgressEndpoint/eu-px PodCreateRefused", "WhatsAppDevice/ann PodCreateRefused"],
-    mend: async (place) =>
-      await place.create("/apis/scheduling.k8s.io/v1/priorityclasses", { metadata: { name: "vip" }, value: 1 }),
-  },
-  {
-    name: "a Secret for the proxy's login that does not exist",
-    runsPods: true,
-    spoil: async (place) => {
-      await place.shop.applyPool(waysThroughProxy());
-      await ann(place);
-    },
-    reason: "ProxySecretMissing",
-    says: `${field}.credentialsSecretRef: Secret "login"`,
-    alsoAt: [
-      ["endpoint", "ProxySecretMissing", `${field}.credentialsSecretRef: Secret "login"`],
-      ["pool", "NoEndpointReady", 'EgressEndpoint "eu-px" ProxySecretMissing: '],
-    ],
-    warnings: ["EgressEndpoint/eu-px ProxySecretMissing", "WhatsAppDevice/ann ProxySecretMissing"],
-    mend: async (place) => await place.applySecret("login", login),
-  },
-  {
-    name: "a Secret without the key of the password",
-    runsPods: true,
-    spoil: async (place) => {
-      await place.applySecret("login", { username: login.username, pass: login.password });
-      await place.shop.applyPool(waysThroughProxy());
-      await ann(place);
-    },
-    reason: "ProxySecretKeyMissing",
-    says: "the proxy's Secret has no key password",
-    alsoAt: [
-      ["endpoint", "ProxySecretKeyMissing", `${field}.credentialsSecretRef: Secret "login"`],
-      ["pool", "NoEndpointReady", 'EgressEndpoint "eu-px" ProxySecretKeyMissing: '],
-    ],
-    warnings: ["EgressEndpoint/eu-px ProxySecretKeyMissing", "WhatsAppDevice/ann ProxySecretKeyMissing"],
-    mend: async (place) => await place.applySecret("login", login),
-  },
-];
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "wa-bad-input-"));
@@ -191,10 +48,10 @@ beforeAll(async () => {
     WHATSAPP_CA_BUNDLE: simulator.caPem,
   });
   await Promise.all(
-    rows.map(async ({ name, runsPods, spoil }) => {
-      const place = await Place.open(server);
+    rows.map(async ({ name, pods, spoil }) => {
+      const place = await Place.open(server, proxy.port);
       places.set(name, place);
-      if (runsPods) place.runPods();
+      if (pods === "FromTheStart") place.runPods();
       await spoil(place);
     }),
   );
@@ -262,16 +119,74 @@ async function countOf(metric: string): Promise<number> {
   return values.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
 }
 
+describe("a frame that is not the link's schema ends the link, is told, and harms nobody", () => {
+  const session = { device: { namespace: "x", name: "ann", uid: "u" }, epoch: 1, state: "Connected", paired: true };
+  const framed = (kind: string, over: object) => JSON.stringify({ kind, ...over });
+  it.each<[string, string | Uint8Array, string]>([
+    ["no JSON", "not json", "not JSON"],
+    ["JSON that is no frame", "[]", "frame: Invalid input: expected object, received array"],
+    ["an unknown kind", framed("nonsense", {}), "kind: expected one of hello, session, grant-request, egress"],
+    ["a kind of the hub's", framed("welcome", {}), "kind: expected one of hello"],
+    [
+      "a field of another type",
+      framed("session", { session: { ...session, epoch: "1" } }),
+      "session.epoch: Invalid input: expected number, received string",
+    ],
+    [
+      "a state that does not exist",
+      framed("session", { session: { ...session, state: "Happy" } }),
+      'session.state: Invalid option: expected one of "Claiming"|',
+    ],
+    [
+      "a field that is missing",
+      framed("session", { session: { ...session, device: undefined } }),
+      "session.device: Invalid input: expected object, received undefined",
+    ],
+    [
+      "faults without number",
+      framed("grant-request", { requests: Array.from({ length: 900 }, () => 0) }),
+      "; and 897 more",
+    ],
+    [
+      "a list without end",
+      framed("grant-request", { requests: Array.from({ length: 500_000 }, () => 0) }),
+      "requests: Too big: expected array to have <=1000 items",
+    ],
+    ["a binary message", Buffer.from("{}"), "a binary message; it must be JSON text"],
+    ["a message of more than 4 MiB", "x".repeat(4 * 1024 * 1024 + 1), "larger than 4194304 bytes"],
+  ])("%s", async (_case, frame, says) => {
+    const place = places.get(talker);
+    if (place === undefined) throw new Error(talker);
+    const refusals = await countOf("whatsapp_link_refusals_total");
+    const dialer = await place.dial("eu-px-0");
+    dialer.say(dialer.greeting);
+    await dialer.heard("welcome");
+    dialer.say(frame);
+    await eventually(() => {
+      expect(dialer.closeCode).toBe(says.startsWith("larger") ? 1009 : 1000);
+    });
+    const refused = dialer.frames.find(({ kind }) => kind === "refused");
+    if (!says.startsWith("larger")) expect(refused).toMatchObject({ message: expect.stringContaining(says) });
+    await eventually(async () => {
+      const wanted = { status: "False", reason: "LinkRefused", message: expect.stringContaining(says) };
+      expect(readyOf(await place.shop.endpoint())).toMatchObject(wanted);
+      expect(readyOf(await place.shop.device("ann"))).toMatchObject(wanted);
+    });
+    expect(await countOf("whatsapp_link_refusals_total")).toBe(refusals + 1);
+  });
+});
+
 describe("once mended it goes on by itself", () => {
   it.each(rows)("$name", async (row) => {
     const place = placeOf(row);
     await row.mend(place);
+    if (row.pods === "OnceMended") place.runPods();
     await eventually(async () => {
       const { status } = await place.shop.device("ann");
       const said = `${readyOf({ status })?.message} ${place.podLog.slice(-1500)}`;
       expect(conditionOf(status, "Scheduled"), said).toMatchObject({ status: "True" });
       expect((await place.shop.pods()).map(({ name }) => name)).toContain(status.assignment?.pod);
-      if (row.runsPods) expect(status.qr?.code, said).toBeDefined();
+      if (row.pods !== undefined) expect(status.qr?.code, said).toBeDefined();
     }, 60_000);
   });
 });

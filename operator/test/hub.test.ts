@@ -1,10 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { get } from "node:https";
-import { hubAudience, hubPath, linkVersion, type HubFrame, type PodFrame } from "@wa/schema";
+import { hubAudience } from "@wa/schema";
 import { pino } from "pino";
 import { Registry } from "prom-client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { WebSocket } from "ws";
 import { z } from "zod";
 import { newAuthority, type Authority } from "../src/hub/certificates.ts";
 import { ledgerName } from "../src/hub/ledger-lease.ts";
@@ -13,6 +12,8 @@ import { createHubMetrics } from "../src/hub/metrics.ts";
 import { startStandby } from "../src/hub/standby.ts";
 import { startHub, type Hub } from "../src/hub/start-hub.ts";
 import { startApiServer, type ApiServer } from "./api-server.ts";
+import { helloOf, LinkDialer } from "./link-dialer.ts";
+import { podToken } from "./pod-token.ts";
 
 /** The real hub with real projected tokens, on a real API server. */
 let server: ApiServer;
@@ -56,7 +57,6 @@ async function hubOf(ledger = "203.0.113.1", { term = 7, port = 0 } = {}): Promi
 }
 
 const Uid = z.object({ metadata: z.object({ uid: z.string() }) });
-const TokenAnswer = z.object({ status: z.object({ token: z.string() }) });
 
 /** A pod object, and a token bound to it as the kubelet would project it. */
 async function podWithToken(audience: string = hubAudience): Promise<{ name: string; uid: string; token: string }> {
@@ -69,18 +69,8 @@ async function podWithToken(audience: string = hubAudience): Promise<{ name: str
     spec: { containers: [{ name: "x", image: "x" }] },
   };
   const { metadata } = Uid.parse(await server.transport.call({ method: "POST", path: `${path}/pods`, body }));
-  const boundObjectRef = { kind: "Pod", apiVersion: "v1", name, uid: metadata.uid };
-  const request = {
-    apiVersion: "authentication.k8s.io/v1",
-    kind: "TokenRequest",
-    spec: { audiences: [audience], boundObjectRef },
-  };
-  const answer = await server.transport.call({
-    method: "POST",
-    path: `${path}/serviceaccounts/default/token`,
-    body: request,
-  });
-  return { name, uid: metadata.uid, token: TokenAnswer.parse(answer).status.token };
+  const pod = { name, uid: metadata.uid };
+  return { ...pod, token: await podToken(server.transport, { namespace, ...pod }, audience) };
 }
 
 async function ourPod() {
@@ -89,56 +79,8 @@ async function ourPod() {
   return pod;
 }
 
-/** A pod's end of the link, frame by frame. */
-class Dialer {
-  readonly frames: HubFrame[] = [];
-  readonly #socket: WebSocket;
-  closed = false;
-  status = 0;
-
-  constructor(hub: { readonly port: number }, token: string) {
-    this.#socket = new WebSocket(`wss://localhost:${hub.port}${hubPath}`, {
-      ca: authority.certificatePem,
-      headers: { authorization: `Bearer ${token}` },
-    });
-    this.#socket.on("message", (data) => this.frames.push(JSON.parse(z.instanceof(Buffer).parse(data).toString())));
-    this.#socket.on("close", () => (this.closed = true));
-    this.#socket.on("unexpected-response", (_request, response) => (this.status = response.statusCode ?? 0));
-    this.#socket.on("error", () => undefined);
-  }
-
-  async opened(): Promise<this> {
-    await expect.poll(() => this.#socket.readyState, { timeout: 5_000 }).toBe(WebSocket.OPEN);
-    return this;
-  }
-
-  say(frame: PodFrame | string): void {
-    this.#socket.send(typeof frame === "string" ? frame : JSON.stringify(frame));
-  }
-
-  hello(pod: { name: string; uid: string }): void {
-    this.say({
-      kind: "hello",
-      version: linkVersion,
-      endpoint: "eu-px",
-      pod: { namespace, ...pod, node: "n" },
-      sessions: [],
-      selfGranted: [],
-    });
-  }
-
-  async heard<K extends HubFrame["kind"]>(kind: K): Promise<Extract<HubFrame, { kind: K }>> {
-    const is = (frame: HubFrame): frame is Extract<HubFrame, { kind: K }> => frame.kind === kind;
-    await expect.poll(() => this.frames.some(is), { timeout: 8_000 }).toBe(true);
-    const found = this.frames.findLast(is);
-    if (found === undefined) throw new Error(`no ${kind}`);
-    return found;
-  }
-
-  end(): void {
-    this.#socket.terminate();
-  }
-}
+const dial = (hub: { readonly port: number }, token: string) =>
+  new LinkDialer({ port: hub.port, caPem: authority.certificatePem, namespace, token });
 
 const assignment = (name: string) => ({
   device: { namespace, name, uid: `uid-${name}` },
@@ -164,7 +106,7 @@ describe("who may link", () => {
     await using hub = await hubOf();
     const pod = await ourPod();
     hub.setDesired(pod.uid, { egressIPEndpoints: ["http://echo/ip"], assignments: [assignment("d1")] });
-    const dialer = await new Dialer(hub, pod.token).opened();
+    const dialer = await dial(hub, pod.token).opened();
     dialer.hello(pod);
     expect(await dialer.heard("welcome")).toMatchObject({ term: 7, installation: "wa/op" });
     expect((await dialer.heard("assign")).assignments.map(({ device }) => device.name)).toEqual(["d1"]);
@@ -174,7 +116,7 @@ describe("who may link", () => {
   it("a valid token of a pod that the operator did not make is refused with the reason", async () => {
     await using hub = await hubOf();
     const pod = await podWithToken();
-    const dialer = await new Dialer(hub, pod.token).opened();
+    const dialer = await dial(hub, pod.token).opened();
     dialer.hello(pod);
     expect(await dialer.heard("refused")).toMatchObject({ reason: "ForeignPod" });
     expect(hub.pods().size).toBe(0);
@@ -187,7 +129,7 @@ describe("who may link", () => {
     ["of the kubeconfig's user", async () => await Promise.resolve(server.token)],
   ])("a token %s does not open a link", async (_case, token) => {
     await using hub = await hubOf();
-    const dialer = new Dialer(hub, await token());
+    const dialer = dial(hub, await token());
     await expect.poll(() => dialer.status, { timeout: 5_000 }).toBe(401);
   });
 });
@@ -198,12 +140,12 @@ describe("a replica that does not lead", () => {
   it("says so to whoever dials, and leaves its port to the hub once it leads", async () => {
     const standby = await startStandby(place(0));
     const pod = await ourPod();
-    const dialer = new Dialer(standby, pod.token);
+    const dialer = dial(standby, pod.token);
     await dialer.heard("not-leader");
     await expect.poll(() => dialer.closed).toBe(true);
     await standby[Symbol.asyncDispose]();
     await using hub = await hubOf("203.0.113.1", { port: standby.port });
-    const again = await new Dialer(hub, pod.token).opened();
+    const again = await dial(hub, pod.token).opened();
     again.hello(pod);
     await again.heard("welcome");
   });
@@ -220,28 +162,11 @@ describe("a replica that does not lead", () => {
 });
 
 describe("what a link may say", () => {
-  it.each([
-    ["no JSON", "not json"],
-    ["an unknown kind", JSON.stringify({ kind: "nonsense" })],
-    ["a session without its device", JSON.stringify({ kind: "session", session: { epoch: 1 } })],
-  ])("%s ends the link with the reason, and the hub goes on", async (_case, text) => {
-    await using hub = await hubOf();
-    const pod = await ourPod();
-    const dialer = await new Dialer(hub, pod.token).opened();
-    dialer.hello(pod);
-    await dialer.heard("welcome");
-    dialer.say(text);
-    expect(await dialer.heard("refused")).toMatchObject({ reason: "BadFrame" });
-    const again = await new Dialer(hub, pod.token).opened();
-    again.hello(pod);
-    await again.heard("welcome");
-  });
-
   it("a report about a device that the pod was never wished to run is dropped", async () => {
     await using hub = await hubOf();
     const pod = await ourPod();
     hub.setDesired(pod.uid, { egressIPEndpoints: [], assignments: [assignment("mine")] });
-    const dialer = await new Dialer(hub, pod.token).opened();
+    const dialer = await dial(hub, pod.token).opened();
     dialer.hello(pod);
     await dialer.heard("assign");
     const report = (name: string) => ({
@@ -261,15 +186,8 @@ describe("what a link may say", () => {
   it("a link of another version is refused", async () => {
     await using hub = await hubOf();
     const pod = await ourPod();
-    const dialer = await new Dialer(hub, pod.token).opened();
-    dialer.say({
-      kind: "hello",
-      version: 99,
-      endpoint: "eu-px",
-      pod: { namespace, ...pod, node: "n" },
-      sessions: [],
-      selfGranted: [],
-    });
+    const dialer = await dial(hub, pod.token).opened();
+    dialer.say({ ...helloOf({ namespace, ...pod }), version: 99 });
     expect(await dialer.heard("refused")).toMatchObject({ reason: "Version" });
   });
 });
@@ -285,7 +203,7 @@ describe("starts", () => {
   /** Links a pod with 20 devices, asks for all, and resolves to the due times on the server's clock. */
   async function askForAll(hub: Hub, pod: { name: string; uid: string; token: string }): Promise<number[]> {
     hub.setDesired(pod.uid, { egressIPEndpoints: [], assignments: names.map(assignment) });
-    const dialer = await new Dialer(hub, pod.token).opened();
+    const dialer = await dial(hub, pod.token).opened();
     dialer.hello(pod);
     await dialer.heard("assign");
     dialer.say({ kind: "grant-request", requests: requests() });

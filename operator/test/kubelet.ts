@@ -4,11 +4,12 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { hubAudience, podPaths } from "@wa/schema";
+import { podPaths } from "@wa/schema";
 import { z } from "zod";
 import { isNotFound } from "../src/kube/api-error.ts";
 import type { Transport } from "../src/kube/transport.ts";
 import { MountedSecret } from "./mounted-secret.ts";
+import { podToken } from "./pod-token.ts";
 
 const EnvVar = z.object({
   name: z.string(),
@@ -36,7 +37,6 @@ const PodObject = z.object({
 type PodObject = z.infer<typeof PodObject>;
 const PodList = z.object({ items: z.array(PodObject) });
 const SecretObject = z.object({ data: z.record(z.string(), z.string()).default({}) });
-const TokenAnswer = z.object({ status: z.object({ token: z.string() }) });
 
 const sources = join(import.meta.dirname, "../../session-pod/src/main.ts");
 
@@ -151,24 +151,13 @@ export class Kubelet implements AsyncDisposable {
     const root = await mkdtemp(join(tmpdir(), "wa-kubelet-"));
     for (const folder of [podPaths.tokenFolder, podPaths.stateFolder, podPaths.proxyFolder])
       await mkdir(join(root, folder), { recursive: true });
-    await writeFile(join(root, podPaths.token), await this.#token(object));
+    await writeFile(join(root, podPaths.token), await podToken(this.#transport, object.metadata));
     const secrets = secretsOf(object, root);
     for (const secret of secrets) await this.#bring(secret);
     const contentType = "application/merge-patch+json";
     const path = `/api/v1/namespaces/${this.#namespace}/pods/${object.metadata.name}/status`;
     await this.#transport.call({ method: "PATCH", path, contentType, body: { status: { phase: "Running" } } });
     this.#pods.set(object.metadata.uid, { object, root, secrets, log: "", container: this.#start(object, root) });
-  }
-
-  async #token({ metadata: { name, uid } }: PodObject): Promise<string> {
-    const boundObjectRef = { kind: "Pod", apiVersion: "v1", name, uid };
-    const body = {
-      apiVersion: "authentication.k8s.io/v1",
-      kind: "TokenRequest",
-      spec: { audiences: [hubAudience], boundObjectRef },
-    };
-    const path = `/api/v1/namespaces/${this.#namespace}/serviceaccounts/default/token`;
-    return TokenAnswer.parse(await this.#transport.call({ method: "POST", path, body })).status.token;
   }
 
   #start({ metadata, spec }: PodObject, root: string): Container {

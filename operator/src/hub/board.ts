@@ -3,6 +3,8 @@ import type { PodFrame, SessionReport } from "@wa/schema";
 import type { DesiredSessions, LinkChange, LinkedPod } from "./links.ts";
 
 type Hello = Extract<PodFrame, { kind: "hello" }>;
+type Identity = Pick<LinkedPod, "namespace" | "name" | "uid">;
+type Refusal = NonNullable<LinkedPod["refusal"]>;
 type Egress = Extract<PodFrame, { kind: "egress" }>;
 
 interface Entry {
@@ -18,8 +20,11 @@ export class Board {
   readonly #listeners: ((change: LinkChange) => void)[] = [];
   readonly #nowMs: () => number;
 
+  readonly #startedMs: number;
+
   constructor(nowMs: () => number) {
     this.#nowMs = nowMs;
+    this.#startedMs = nowMs();
   }
 
   pods(): ReadonlyMap<string, LinkedPod> {
@@ -90,6 +95,23 @@ export class Board {
     this.#tell({ kind: "Endpoint", namespace: pod.namespace, name: pod.endpoint });
     for (const { device } of pod.sessions.values())
       this.#tell({ kind: "Device", namespace: device.namespace, name: device.name });
+  }
+
+  /** A pod of ours that the hub does not listen to. It was heard no later than before: its devices may be taken from it in time. */
+  refused(pod: Identity, endpoint: string, refusal: Refusal): void {
+    const found = this.#entries.get(pod.uid);
+    if (isDeepStrictEqual(found?.pod.refusal, refusal)) return;
+    const { namespace, name, uid } = pod;
+    const unheard = {
+      node: "",
+      lastHeardMs: this.#startedMs,
+      sessions: new Map(),
+      observedIPs: [],
+      isConnected: false,
+    };
+    const known = found?.known ?? new Set<string>();
+    this.#entries.set(uid, { known, pod: { ...unheard, ...found?.pod, namespace, name, uid, endpoint, refusal } });
+    this.#tell({ kind: "Endpoint", namespace, name: endpoint });
   }
 
   /** False: the pod was never wished to run that device. */

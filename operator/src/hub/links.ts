@@ -15,6 +15,8 @@ export interface LinkedPod {
   readonly sessions: ReadonlyMap<string, SessionReport>;
   readonly observedIPs: readonly string[];
   readonly egressProblem?: { readonly reason: string; readonly message: string };
+  /** Why the hub has refused its last link; a link that stands has none. */
+  readonly refusal?: { readonly reason: string; readonly message: string };
 }
 
 /** What a pod shall run: sent whole whenever it differs from what was sent last. */

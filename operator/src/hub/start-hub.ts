@@ -9,7 +9,7 @@ import { Board } from "./board.ts";
 import type { Authority } from "./certificates.ts";
 import { Grants } from "./grants.ts";
 import { LedgerLeases } from "./ledger-lease.ts";
-import { Link } from "./link.ts";
+import { Link, mostFrameBytes } from "./link.ts";
 import type { BudgetOf, IsOurPod, Links } from "./links.ts";
 import type { HubMetrics } from "./metrics.ts";
 import { listenTls, refuseUpgrade, type TlsServer, type TlsServerOptions } from "./tls-server.ts";
@@ -36,7 +36,6 @@ export interface HubOptions {
 /** A pod's UID is recorded a moment after the API server made the pod; its dial may be quicker. */
 const recordWaitMs = 5_000;
 const recordPollMs = 100;
-const mostFrameBytes = 4 * 1024 * 1024;
 
 export interface Hub extends Links, AsyncDisposable {
   readonly port: number;
@@ -123,7 +122,10 @@ class HubServer {
       onFrame: (frame) => handle(frame),
       onBadFrame: (fault) =>
         this.#refuse(link, pod, { reason: "BadFrame", message: `frame is not the link's: ${fault}` }),
-      onHeard: () => this.#board.heard(pod.uid),
+      // Only of the link that stands: a pod that is refused again and again must not seem to hold its devices.
+      onHeard: () => {
+        if (this.#links.get(pod.uid) === link) this.#board.heard(pod.uid);
+      },
       onClose: () => {
         if (this.#links.get(pod.uid) !== link) return;
         this.#links.delete(pod.uid);
@@ -140,6 +142,8 @@ class HubServer {
     this.#options.metrics.refusals.inc({ reason });
     this.#options.logger.warn({ pod: `${pod.namespace}/${pod.name}`, reason, message }, "link refused");
     link.refuse(reason, message);
+    const answer = this.#options.isOurPod(pod);
+    if (answer.kind === "Ours") this.#board.refused(pod, answer.endpoint, { reason, message });
   }
 
   async #ours(pod: PodIdentity): Promise<ReturnType<IsOurPod>> {

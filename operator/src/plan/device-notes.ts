@@ -73,7 +73,8 @@ const hindrances: ReadonlySet<SituationName> = new Set(["EgressUnready", "StoreR
 
 function hindranceNote(found: DeviceStatus, next: DeviceStatus, situation?: SituationName): Note | undefined {
   const ready = conditionOf(next, "Ready");
-  if (situation === undefined || !hindrances.has(situation) || ready === undefined) return undefined;
+  if (situation === undefined || ready === undefined) return undefined;
+  if (!hindrances.has(situation) && ready.reason !== "LinkRefused") return undefined;
   if (conditionOf(found, "Ready")?.reason === ready.reason) return undefined;
   return { type: "Warning", reason: ready.reason, message: ready.message };
 }

@@ -73,6 +73,15 @@ describe("an endpoint is not ready", () => {
   });
 });
 
+it("an endpoint is not ready because the hub refuses its pod's link", () => {
+  const refusal = { reason: "Version", message: "link version 2; this operator speaks 1" };
+  expect(readyOf([aLink({ isConnected: false, refusal })])).toMatchObject({
+    status: "False",
+    reason: "LinkRefused",
+    message: `the operator refuses the link of session pod eu-px-0: Version: ${refusal.message}`,
+  });
+});
+
 describe("an endpoint is ready", () => {
   it.each<[string, Reports]>([
     ["while one session works", [["BackingOff", fault], ["Connected"]]],

@@ -1,6 +1,6 @@
 import type { EgressEndpoint, EndpointStatus, PodRecord } from "@wa/schema";
 import type { Note } from "./action.ts";
-import { podTrouble } from "./pod-situation.ts";
+import { linkRefused, podTrouble } from "./pod-situation.ts";
 import { proxyField } from "./proxy-words.ts";
 import { conditionOf, setConditions, type Wanted } from "./set-conditions.ts";
 import { standingOf, type Standing } from "./standing.ts";
@@ -45,10 +45,15 @@ function readiness(endpoint: EgressEndpoint, pods: readonly PodRecord[], world: 
     return { type, status: "True", reason: "Idle", message: "takes devices; no session pod runs yet" };
   if (linked.length > 0) return { type, status: "True", reason: "Linked", message: "its session pods answer" };
   const hindrance = pods.map((record) => podTrouble(record, endpoint, world)).find((found) => found !== undefined);
-  return { type, status: "False", ...(hindrance ?? notLinked) };
+  return { type, status: "False", ...(hindrance ?? refusalOf(links) ?? notLinked) };
 }
 
 const notLinked: Trouble = { reason: "NotLinked", message: "none of its session pods has a link to the operator" };
+
+function refusalOf(links: readonly PodLink[]): Trouble | undefined {
+  const [found] = links.flatMap(({ name, refusal }) => (refusal === undefined ? [] : [linkRefused(name, refusal)]));
+  return found;
+}
 
 /** What linked pods say against their way out. */
 function wayTrouble(linked: readonly PodLink[]): Trouble | undefined {

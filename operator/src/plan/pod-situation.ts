@@ -1,6 +1,6 @@
 import type { EgressEndpoint, PodRecord, WhatsAppDevice } from "@wa/schema";
 import type { Situation } from "./phases.ts";
-import { ownerOf, podNameOf, endpointOf, keyOf, type PodFacts, type World } from "./world.ts";
+import { ownerOf, podNameOf, endpointOf, keyOf, type PodFacts, type PodLink, type World } from "./world.ts";
 
 /** Where a device stands without a session: what its pod lacks. */
 export function podSituation(device: WhatsAppDevice, world: World): Situation {
@@ -10,9 +10,18 @@ export function podSituation(device: WhatsAppDevice, world: World): Situation {
   if (isForeign(device, pod, world)) return { name: "PodBlocked", ...foreign(key) };
   const refusal = pod === undefined ? world.memory.podRefusals.get(key) : undefined;
   if (refusal !== undefined) return { name: "PodRefused", ...refused(key, refusal, device.spec.egress.pool) };
-  const isLinked = world.links.get(ownerOf(device))?.isConnected === true;
-  return isLinked ? starting(name) : podStarting(name, pod?.problem ?? "");
+  const link = world.links.get(ownerOf(device));
+  if (link?.isConnected === true) return starting(name);
+  return link?.refusal === undefined
+    ? podStarting(name, pod?.problem ?? "")
+    : { name: "PodStarting", ...linkRefused(name, link.refusal) };
 }
+
+/** What the hub answered to a pod's dial: mostly an image that is not the operator's own version. */
+export const linkRefused = (pod: string, { reason, message }: NonNullable<PodLink["refusal"]>): Trouble => ({
+  reason: "LinkRefused",
+  message: `the operator refuses the link of session pod ${pod}: ${reason}: ${message}`,
+});
 
 type Trouble = Pick<Situation, "reason" | "message">;
 

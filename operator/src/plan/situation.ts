@@ -1,6 +1,6 @@
 import type { SessionReport, WhatsAppDevice } from "@wa/schema";
 import type { Situation } from "./phases.ts";
-import { podSituation } from "./pod-situation.ts";
+import { linkRefused, podSituation } from "./pod-situation.ts";
 import { ofReport } from "./report-situation.ts";
 import { proxyField } from "./proxy-words.ts";
 import { conditionOf } from "./set-conditions.ts";
@@ -39,7 +39,7 @@ function withField(situation: Situation, device: WhatsAppDevice, world: World): 
 function withoutLink(device: WhatsAppDevice, link: PodLink | undefined, world: World, now: Now): Reading | undefined {
   const waitMs = (link?.lastHeardMs ?? world.leaderSinceMs) + takeoverAfterMs - now.monotonicMs;
   if (waitMs > 0 && withSession.has(device.status.phase ?? "")) return { kind: "Keep", waitMs };
-  return wasConnected(device) ? { kind: "Now", situation: silent(device), report: undefined } : undefined;
+  return wasConnected(device) ? { kind: "Now", situation: silent(device, link), report: undefined } : undefined;
 }
 
 /** Phases that describe a session. */
@@ -49,8 +49,9 @@ const withSession: ReadonlySet<string> = new Set(["Connected", "AwaitingPairing"
 const wasConnected = ({ status }: WhatsAppDevice): boolean =>
   (conditionOf(status, "Connected")?.status ?? "False") !== "False";
 
-const silent = ({ status }: WhatsAppDevice): Situation => ({
-  name: "Silent",
-  reason: "SessionPodSilent",
-  message: `the session pod ${status.assignment?.pod ?? ""} has no link to the operator; its session may still work`,
-});
+function silent({ status }: WhatsAppDevice, link: PodLink | undefined): Situation {
+  const pod = status.assignment?.pod ?? "";
+  if (link?.refusal !== undefined) return { name: "Silent", ...linkRefused(pod, link.refusal) };
+  const message = `the session pod ${pod} has no link to the operator; its session may still work`;
+  return { name: "Silent", reason: "SessionPodSilent", message };
+}

@@ -70,6 +70,8 @@ export interface PodLink {
   readonly sessions: ReadonlyMap<string, SessionReport>;
   readonly observedIPs: readonly string[];
   readonly egressProblem?: { readonly reason: string; readonly message: string };
+  /** Why the hub has refused its last link; a link that stands has none. */
+  readonly refusal?: { readonly reason: string; readonly message: string };
 }
 
 /** What only this process remembers; losing it costs time, never correctness. Instants are of the monotonic clock. */

@@ -13,6 +13,21 @@ export const buckets = ["login", "registration", "restart"] as const;
 export const Bucket = z.enum(buckets);
 export type Bucket = z.infer<typeof Bucket>;
 
+/**
+ * A list that a pod sends. Its length is looked at before anything in it: two million faults found in one frame would stop the
+ * operator for as long as its Lease lasts.
+ */
+const listOf = <Item extends z.ZodType>(item: Item, most: number) => z.array(z.unknown()).max(most).pipe(z.array(item));
+/** Twice as many as the largest session pod has sessions. */
+const mostSessions = 1_000;
+/** Starts of the largest session pod while no leader answered for a day. */
+const mostSelfGranted = 100_000;
+
+/** Text that a status holds: what is longer is cut, because one account's long name must not cost its whole pod the link. */
+const cut = (most: number) => z.string().transform((text) => text.slice(0, most));
+/** As the API server takes it in a status. */
+const Instant = z.iso.datetime();
+
 export const sessionStates = [
   "Claiming",
   "ClaimRefused",
@@ -44,17 +59,27 @@ export const SessionReport = z.object({
   storedEpoch: z.int().optional(),
   paired: z.boolean(),
   generation: z.int().default(0),
-  qr: z.object({ code: z.string(), attempt: z.int(), expiresAt: z.string() }).optional(),
-  pairingCode: z.object({ code: z.string(), expiresAt: z.string() }).optional(),
-  identity: z.object({ jid: z.string(), lid: z.string(), pushName: z.string(), platform: z.string() }).optional(),
-  connectedSince: z.string().optional(),
-  observedIP: z.string().optional(),
-  clientVersion: z.string().optional(),
+  qr: z.object({ code: z.string().max(1024), attempt: z.int(), expiresAt: Instant }).optional(),
+  pairingCode: z.object({ code: z.string().max(16), expiresAt: Instant }).optional(),
+  identity: z
+    .object({ jid: z.string().max(128), lid: z.string().max(128), pushName: cut(128), platform: cut(64) })
+    .optional(),
+  connectedSince: Instant.optional(),
+  observedIP: z.string().max(64).optional(),
+  clientVersion: cut(32).optional(),
   /** The browser stored with the credentials differs from the spec's and wins until a relink. */
   browserDiffers: z.boolean().default(false),
   attempt: z.int().default(0),
-  nextAttemptAt: z.string().optional(),
-  lastDisconnect: LastDisconnect.omit({ advice: true }).optional(),
+  nextAttemptAt: Instant.optional(),
+  lastDisconnect: LastDisconnect.omit({ advice: true })
+    .extend({
+      time: Instant,
+      expiresAt: Instant.optional(),
+      message: cut(512).default(""),
+      location: cut(32).optional(),
+      clientVersion: cut(32).optional(),
+    })
+    .optional(),
   /** The pair-requested-at value that this session was opened for. */
   pairRequestedAt: z.string().optional(),
 });
@@ -101,25 +126,27 @@ export const Grant = z.object({
 });
 export type Grant = z.infer<typeof Grant>;
 
+export const podFrameKinds = ["hello", "session", "grant-request", "egress"] as const;
+
 export const PodFrame = z.discriminatedUnion("kind", [
   z.object({
     kind: z.literal("hello"),
     version: z.int(),
     endpoint: z.string(),
     pod: z.object({ namespace: z.string(), name: z.string(), uid: z.string(), node: z.string() }),
-    sessions: z.array(SessionReport),
+    sessions: listOf(SessionReport, mostSessions),
     /** Starts that a restarted container made by itself while no leader answered; charged to the ledger now. */
-    selfGranted: z.array(z.object({ device: DeviceRef, bucket: Bucket, agoMs: z.int() })).default([]),
+    selfGranted: listOf(z.object({ device: DeviceRef, bucket: Bucket, agoMs: z.int() }), mostSelfGranted).default([]),
   }),
   z.object({ kind: z.literal("session"), session: SessionReport }),
   z.object({
     kind: z.literal("grant-request"),
     /** The pod's whole queue; what is no longer in it is cancelled. */
-    requests: z.array(z.object({ device: DeviceRef, bucket: Bucket })),
+    requests: listOf(z.object({ device: DeviceRef, bucket: Bucket }), mostSessions),
   }),
   z.object({
     kind: z.literal("egress"),
-    observedIPs: z.array(z.string()),
+    observedIPs: listOf(z.string().max(64), 16),
     /** `ProxySecretMissing`, `ProxySecretKeyMissing`, `EchoFailed`. */
     problem: z.object({ reason: z.string(), message: z.string() }).optional(),
   }),

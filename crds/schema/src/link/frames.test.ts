@@ -1,0 +1,44 @@
+import { describe, expect, it } from "vitest";
+import { PodFrame, SessionReport } from "./frames.ts";
+
+const device = { namespace: "shop", name: "ann", uid: "u" };
+const report = (over: object) => ({ device, epoch: 1, state: "Connected", paired: true, ...over });
+const faultsOf = (frame: unknown) =>
+  (PodFrame.safeParse(frame).error?.issues ?? []).map(({ path, message }) => `${path.join(".")}: ${message}`);
+
+it("text that is longer than a status holds is cut, and costs nobody the link", () => {
+  const long = "x".repeat(2_000);
+  const lastDisconnect = { time: "2026-06-01T12:00:00.000Z", cause: "Unknown", message: long, location: long };
+  const identity = { jid: "1@s", lid: "", pushName: long, platform: long };
+  const parsed = SessionReport.parse(report({ identity, lastDisconnect, clientVersion: long }));
+  expect(parsed.identity?.pushName).toHaveLength(128);
+  expect(parsed.identity?.platform).toHaveLength(64);
+  expect(parsed.lastDisconnect?.message).toHaveLength(512);
+  expect(parsed.lastDisconnect?.location).toHaveLength(32);
+  expect(parsed.clientVersion).toHaveLength(32);
+});
+
+describe("what no status could hold is refused, by field and what is allowed", () => {
+  it.each([
+    ["an instant that is none", { connectedSince: "soon" }, "session.connectedSince: Invalid ISO datetime"],
+    ["an instant that is a number", { nextAttemptAt: 3 }, "session.nextAttemptAt: Invalid"],
+    [
+      "a code that is too long",
+      { qr: { code: "x".repeat(1025), attempt: 1, expiresAt: "2026-06-01T12:00:00Z" } },
+      "session.qr.code: Too big: expected string to have <=1024 characters",
+    ],
+  ])("%s", (_case, over, fault) => {
+    expect(faultsOf({ kind: "session", session: report(over) })).toEqual([expect.stringContaining(fault)]);
+  });
+});
+
+it("a list that is too long is one fault, not one for each thing in it", () => {
+  const junk = Array.from({ length: 100_001 }, () => 0);
+  const pod = { namespace: "shop", name: "p", uid: "u", node: "n" };
+  const hello = { kind: "hello", version: 1, endpoint: "e", pod, sessions: [], selfGranted: [] };
+  const tooBig = "Too big: expected array to have <=";
+  expect(faultsOf({ ...hello, sessions: junk })).toEqual([`sessions: ${tooBig}1000 items`]);
+  expect(faultsOf({ ...hello, selfGranted: junk })).toEqual([`selfGranted: ${tooBig}100000 items`]);
+  expect(faultsOf({ kind: "grant-request", requests: junk })).toEqual([`requests: ${tooBig}1000 items`]);
+  expect(faultsOf({ kind: "egress", observedIPs: junk })).toEqual([`observedIPs: ${tooBig}16 items`]);
+});
