@@ -26,7 +26,8 @@ export interface Row {
 }
 
 const ann = async ({ shop }: Place, spec: object = {}) => await shop.applyDevice("ann", spec);
-const waysThroughProxy = ({ proxyPort }: Place) => ({
+/** A pool whose only member is that proxy, with the login of Secret `login`. */
+export const waysThroughProxy = ({ proxyPort }: Place) => ({
   members: [
     proxyMember("px", {
       proxy: { protocol: "socks5", host: "127.0.0.1", port: proxyPort, credentialsSecretRef: { name: "login" } },

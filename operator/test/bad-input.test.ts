@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { socksProxy, type ProxySeen, type TestServer } from "../../session-pod/test/egress-servers.ts";
 import { conditionOf } from "../src/plan/set-conditions.ts";
 import { freePort, startApiServer, type ApiServer } from "./api-server.ts";
-import { login, rows, talker, type Row } from "./bad-input-rows.ts";
+import { login, rows, talker, waysThroughProxy, type Row } from "./bad-input-rows.ts";
 import { Place } from "./bad-input.ts";
 import { eventually } from "./eventually.ts";
 import { OperatorProcess } from "./operator-process.ts";
@@ -189,4 +189,45 @@ describe("once mended it goes on by itself", () => {
       if (row.pods !== undefined) expect(status.qr?.code, said).toBeDefined();
     }, 60_000);
   });
+});
+
+it("a proxy that refuses the password: told once by field and value, tried again with few looks, and mended by the Secret alone", async () => {
+  await using place = await Place.open(server, proxy.port);
+  const guess = "guessed-in-vain";
+  const attempts = () => proxy.credentials.filter((given) => given.includes(guess)).length;
+  place.runPods();
+  await place.applySecret("login", { username: login.username, password: guess });
+  await place.shop.applyPool(waysThroughProxy(place));
+  await place.shop.applyDevice("ann", { reconnect: { baseDelay: "500ms", maxDelay: "2s", unpairedAttempts: 20 } });
+  await eventually(() => {
+    expect(attempts()).toBeGreaterThanOrEqual(1);
+  }, 60_000);
+  const before = { reconciles: await countOf("controller_runtime_reconcile_total"), attempts: attempts() };
+  await eventually(() => {
+    expect(attempts()).toBeGreaterThanOrEqual(before.attempts + 4);
+  }, 60_000);
+  const looks = (await countOf("controller_runtime_reconcile_total")) - before.reconciles;
+  // An attempt has three states, and each is told to device, endpoint and pool.
+  expect(looks / (attempts() - before.attempts)).toBeLessThan(40);
+  const says = `AuthenticationFailed) (EgressPool "eu" spec.members[name="px"].proxy: socks5 127.0.0.1 port ${proxy.port}, credentials of Secret "login")`;
+  await eventually(async () => {
+    const wanted = { status: "False", reason: "ProxyFault", message: expect.stringContaining(says) };
+    expect(readyOf(await place.shop.endpoint())).toMatchObject(wanted);
+    expect((await place.shop.device("ann")).status.lastDisconnect).toMatchObject({ cause: "ProxyFault" });
+    expect(readyOf(await place.shop.pool())).toMatchObject({ message: expect.stringContaining(says) });
+    const device = readyOf(await place.shop.device("ann"));
+    expect(device?.message).toContain("AuthenticationFailed). The proxy did not carry the connection.");
+    expect(device?.message).toContain('credentials of Secret "login"');
+  });
+  const warnings = await place.warnings();
+  expect(warnings.map(([what]) => what)).toEqual(["EgressEndpoint/eu-px ProxyFault", "WhatsAppDevice/ann ProxyFault"]);
+  for (const [, note] of warnings) expect(note).toContain('credentials of Secret "login"');
+  const { status } = await place.shop.device("ann");
+  for (const text of [JSON.stringify([warnings, status]), operator.log, place.podLog])
+    expect(text).not.toContain(guess);
+  await place.applySecret("login", login);
+  await eventually(async () => {
+    expect((await place.shop.device("ann")).status.qr?.code, place.podLog.slice(-1_500)).toBeDefined();
+    expect(readyOf(await place.shop.endpoint())).toMatchObject({ status: "True", reason: "Linked" });
+  }, 60_000);
 });
