@@ -71,6 +71,26 @@ const table: readonly (readonly [string, Input, { code: number | undefined; mess
   ["silence before the server's hello", at("hello", { kind: "silence" }), { code: 408, message: "Timed Out" }],
   ["a close after the client's hello", at("hello", { kind: "close" }), { code: 428, message: "Connection Terminated" }],
   ["a reset after the client's hello", at("hello", { kind: "reset" }), { code: 428, message: "Connection Terminated" }],
+  [
+    "a length of a frame that never ends, before the server's hello",
+    at("hello", { kind: "announce" }),
+    { code: 408, message: "Timed Out" },
+  ],
+  [
+    "a message of WebSocket longer than it takes",
+    at("hello", { kind: "announce", layer: "websocket", bytes: 2 ** 30 }),
+    { code: 500, message: "WebSocket Error (Max payload size exceeded)" },
+  ],
+  [
+    "a message of WebSocket longer than there are numbers",
+    at("finish", { kind: "announce", layer: "websocket", bytes: Number.MAX_SAFE_INTEGER }),
+    { code: 500, message: "WebSocket Error (Max payload size exceeded)" },
+  ],
+  [
+    "bytes that are no WebSocket",
+    at("finish", { kind: "garbage", layer: "websocket" }),
+    { code: 500, message: "WebSocket Error (Invalid WebSocket frame: RSV2 and RSV3 must be clear)" },
+  ],
   ["a close after the handshake", at("finish", { kind: "close" }), { code: 428, message: "Connection Terminated" }],
   ["a reset after the handshake", at("finish", { kind: "reset" }), { code: 428, message: "Connection Terminated" }],
   [
@@ -149,6 +169,43 @@ describe("a start ends as the library reports it", () => {
   });
 });
 
+/** Waits for a rejection that nobody caught, in place of the test runner, which takes it for a failed test. */
+async function uncaught(work: () => Promise<unknown>): Promise<string> {
+  const runners = process.listeners("unhandledRejection");
+  process.removeAllListeners("unhandledRejection");
+  const messages: string[] = [];
+  const note = (error: unknown): void => void messages.push(error instanceof Error ? error.message : "no error");
+  process.on("unhandledRejection", note);
+  try {
+    await work();
+    await until("a rejection that nobody caught", () => messages.length > 0);
+    return messages[0] ?? "";
+  } finally {
+    process.off("unhandledRejection", note);
+    for (const runner of runners) process.on("unhandledRejection", runner);
+  }
+}
+
+describe("a frame that cannot be read is no event at all, but a rejection that nobody catches:", () => {
+  const undecryptable = "Unsupported state or unable to authenticate data";
+  it.for([
+    ["garbage", { kind: "garbage" }, undecryptable],
+    ["a wrong tag", { kind: "undecryptable" }, undecryptable],
+    ["a wrong counter", { kind: "undecryptable", fault: "counter" }, undecryptable],
+    ["a body that does not inflate", { kind: "broken-zlib" }, "invalid block type"],
+    ["a body that inflates to megabytes, which it takes whole", { kind: "zip-bomb", mebibytes: 8 }, "invalid node"],
+  ] as const)("%s", async ([, action, message]) => {
+    let client: BaileysClient | undefined;
+    const begin = async (): Promise<void> => {
+      await simulator.client.setScenario(at("finish", action));
+      client = new BaileysClient(simulator.url, newMemory());
+    };
+    expect(await uncaught(begin)).toContain(message);
+    expect(client?.end).toBeUndefined();
+    await client?.[Symbol.asyncDispose]();
+  });
+});
+
 describe("a pairing ends as the library reports it", () => {
   it.for([
     ["in place of success", at("scanned", { kind: "failure", attrs: { reason: "403" } }), 403],
@@ -173,6 +230,18 @@ describe("an open connection ends as the library reports it", () => {
     expect(other.isOpen).toBe(true);
     await using again = new BaileysClient(simulator.url, client.memory);
     await again.opened();
+  });
+
+  it("by a fault in place of a message, which comes at the next login", async () => {
+    const phone = "33600000107";
+    const client = await linkedDevice(simulator, phone);
+    await simulator.client.setScenarioOf(phone, {
+      rules: [{ stage: "delivery", times: 1, action: { kind: "reset" } }],
+    });
+    await simulator.client.text("33600000108", phone, "hello");
+    expect(await client.ended()).toMatchObject({ code: 428, message: "Connection Terminated" });
+    await using again = new BaileysClient(simulator.url, client.memory);
+    await until("the text", () => again.texts.some(({ text }) => text === "hello"));
   });
 
   it("by silence as a lost connection, after the client's keep-alive", async () => {

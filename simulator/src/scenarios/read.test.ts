@@ -9,12 +9,12 @@ describe("a scenario is refused with field, value and what is allowed", () => {
     [
       "an unknown stage",
       '{"rules": [{"stage": "login", "action": {"kind": "close"}}]}',
-      'rules[0].stage: "login": Invalid option: expected one of "upgrade"|"hello"|"finish"|"scanned"|"paired"|"open"|"iq"|"message"|"receipt"',
+      'rules[0].stage: "login": Invalid option: expected one of "upgrade"|"hello"|"finish"|"scanned"|"paired"|"open"|"iq"|"message"|"receipt"|"delivery"',
     ],
     [
       "an unknown action",
       '{"rules": [{"stage": "finish", "action": {"kind": "explode"}}]}',
-      'rules[0].action.kind: "explode": expected one of failure, stream-error, http, iq-error, ack-error, silence, delay, close, reset, garbage',
+      'rules[0].action.kind: "explode": expected one of failure, stream-error, http, iq-error, ack-error, silence, delay, close, reset, garbage, announce, undecryptable, broken-zlib, zip-bomb',
     ],
     [
       "no action",
@@ -24,12 +24,17 @@ describe("a scenario is refused with field, value and what is allowed", () => {
     [
       "a failure before there are keys",
       '{"rules": [{"stage": "hello", "action": {"kind": "failure", "attrs": {}}}]}',
-      'rules[0].action.kind: "failure": stage hello allows silence, delay, close, reset, garbage',
+      'rules[0].action.kind: "failure": stage hello allows silence, delay, close, reset, garbage, announce',
+    ],
+    [
+      "a length that no frame can announce",
+      '{"rules": [{"stage": "hello", "action": {"kind": "announce", "bytes": 16777216}}]}',
+      "rules[0].action.bytes: 16777216: a frame announces at most 16777215",
     ],
     [
       "an HTTP status after the upgrade",
       '{"rules": [{"stage": "finish", "action": {"kind": "http", "status": 503}}]}',
-      'rules[0].action.kind: "http": stage finish allows silence, delay, close, reset, garbage, failure, stream-error',
+      'rules[0].action.kind: "http": stage finish allows silence, delay, close, reset, garbage, announce, undecryptable, broken-zlib, zip-bomb, failure, stream-error',
     ],
     [
       "a phone where nobody knows it",

@@ -1,8 +1,24 @@
 import { z } from "zod";
 
-/** Where in a connection's life a rule acts; in this order, the last four as often as their moment comes. */
-const stages = ["upgrade", "hello", "finish", "scanned", "paired", "open", "iq", "message", "receipt"] as const;
+/** Where in a connection's life a rule acts; in this order, the last five as often as their moment comes. */
+const stages = [
+  "upgrade",
+  "hello",
+  "finish",
+  "scanned",
+  "paired",
+  "open",
+  "iq",
+  "message",
+  "receipt",
+  "delivery",
+] as const;
 export type Stage = (typeof stages)[number];
+
+/** What a fault stands in place of: a frame in a WebSocket message, or the WebSocket's own frame. */
+const layers = ["frame", "websocket"] as const;
+/** A frame's length is three bytes. */
+const longestFrame = 2 ** 24 - 1;
 
 const Attributes = z.record(z.string(), z.string());
 
@@ -24,17 +40,45 @@ export const Action = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("delay") }),
   z.strictObject({ kind: z.literal("close") }),
   z.strictObject({ kind: z.literal("reset") }),
-  z.strictObject({ kind: z.literal("garbage"), bytes: z.int().min(1).max(65_536).default(64) }),
+  z.strictObject({
+    kind: z.literal("garbage"),
+    bytes: z.int().min(1).max(65_536).default(64),
+    layer: z.enum(layers).default("frame"),
+  }),
+  z
+    .strictObject({
+      kind: z.literal("announce"),
+      layer: z.enum(layers).default("frame"),
+      bytes: z.int().min(1).default(longestFrame).describe("The length announced; what follows is 16 bytes."),
+    })
+    .refine(({ layer, bytes }) => layer === "websocket" || bytes <= longestFrame, {
+      path: ["bytes"],
+      message: `a frame announces at most ${longestFrame}`,
+    }),
+  z.strictObject({
+    kind: z.literal("undecryptable"),
+    fault: z
+      .enum(["tag", "counter"])
+      .default("tag")
+      .describe("A wrong end of the frame, or the number of the next one."),
+  }),
+  z.strictObject({ kind: z.literal("broken-zlib") }),
+  z.strictObject({
+    kind: z.literal("zip-bomb"),
+    mebibytes: z.int().min(1).max(12_288).default(1_024).describe("What the frame's body inflates to."),
+  }),
 ]);
 export type Action = z.infer<typeof Action>;
 
 /** Possible at every stage. */
-const transport = ["silence", "delay", "close", "reset", "garbage"] as const;
+const anywhere = ["silence", "delay", "close", "reset", "garbage"] as const;
+/** Possible once there is a WebSocket. */
+const transport = [...anywhere, "announce"] as const;
 /** Possible once the handshake has given both sides their keys. */
-const encrypted = [...transport, "failure", "stream-error"] as const;
+const encrypted = [...transport, "undecryptable", "broken-zlib", "zip-bomb", "failure", "stream-error"] as const;
 
 const actionsAt: Readonly<Record<Stage, readonly Action["kind"][]>> = {
-  upgrade: [...transport, "http"],
+  upgrade: [...anywhere, "http"],
   hello: transport,
   finish: encrypted,
   scanned: encrypted,
@@ -43,6 +87,7 @@ const actionsAt: Readonly<Record<Stage, readonly Action["kind"][]>> = {
   iq: [...encrypted, "iq-error"],
   message: [...encrypted, "ack-error"],
   receipt: encrypted,
+  delivery: encrypted,
 };
 
 const isBeforePayload = (stage: Stage): boolean => stage === "upgrade" || stage === "hello";

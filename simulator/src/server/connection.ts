@@ -1,5 +1,5 @@
-import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
 import { isOlder, type Moment } from "../scenarios/match.ts";
 import type { Action, Rule, Stage } from "../scenarios/scenario.ts";
@@ -9,6 +9,7 @@ import { Handshake, type Transport } from "../wire/noise.ts";
 import { decodeClientPayload, type ClientPayload } from "../wire/payloads.ts";
 import type { Context } from "./context.ts";
 import type { ConnectionRecord, Start } from "./counters.ts";
+import { faultyBytes, type Fault } from "./faults.ts";
 import type { Registration } from "./registration.ts";
 import { failure } from "./replies.ts";
 import type { Account, LinkedDevice } from "./world.ts";
@@ -40,6 +41,7 @@ export class Connection {
   readonly record: ConnectionRecord;
   readonly #handlers: Handlers;
   readonly #socket: WebSocket;
+  readonly #stream: Duplex;
   readonly #tcp: Socket;
   readonly #reader = new FrameReader();
   readonly #handshake: Handshake;
@@ -57,11 +59,12 @@ export class Connection {
   constructor(
     context: Context,
     handlers: Handlers,
-    link: { socket: WebSocket; tcp: Socket; record: ConnectionRecord },
+    link: { socket: WebSocket; stream: Duplex; tcp: Socket; record: ConnectionRecord },
   ) {
     this.context = context;
     this.#handlers = handlers;
     this.#socket = link.socket;
+    this.#stream = link.stream;
     this.#tcp = link.tcp;
     this.record = link.record;
     this.#handshake = new Handshake(context.identity);
@@ -127,10 +130,21 @@ export class Connection {
       case "reset":
         return this.drop();
       case "garbage":
-        return this.#socket.send(frame(randomBytes(action.bytes)));
+      case "announce":
+      case "undecryptable":
+      case "broken-zlib":
+      case "zip-bomb":
+        return this.#spoil(action);
       default:
         return undefined; // a delay, or an answer that is given where the question is known
     }
+  }
+
+  #spoil(fault: Fault): void {
+    if (this.#socket.readyState !== this.#socket.OPEN) return;
+    const { layer, bytes } = faultyBytes(fault, this.#transport);
+    if (layer === "websocket") this.#stream.write(bytes);
+    else this.#socket.send(bytes);
   }
 
   #who(): Partial<Moment> {

@@ -3,13 +3,23 @@ import { bytesOf, childOf, childrenOf, node, type Node } from "../wire/nodes.ts"
 import { paddedText, textOf } from "../wire/payloads.ts";
 import type { Ciphertext } from "../peers/ratchet.ts";
 import { takeBundle } from "./bundles.ts";
-import type { Connection } from "./connection.ts";
+import { waited, type Connection } from "./connection.ts";
 import { ratchetOf, type Context } from "./context.ts";
 import { seconds } from "./replies.ts";
 import { lidJid, parseAddress, phoneJid, type Account, type LinkedDevice, type Pending } from "./world.ts";
 
 /** Sends a stanza that waits for its acknowledgement; `isOffline` marks what was kept while the device was away. */
 export function deliver(connection: Connection, pending: Pending, isOffline: boolean): void {
+  const rule = connection.ruled("delivery");
+  if (rule === undefined) return hand(connection, pending, isOffline);
+  // Silence here loses this delivery, not the connection; whatever acts, the next login delivers again.
+  void waited(rule).then(() => {
+    if (rule.action.kind === "delay") hand(connection, pending, isOffline);
+    else if (rule.action.kind !== "silence") connection.act(rule.action);
+  });
+}
+
+function hand(connection: Connection, pending: Pending, isOffline: boolean): void {
   const counters = connection.context.counters.device(connection.loggedIn?.name ?? "");
   counters.messagesDelivered += 1;
   if (pending.deliveries > 0) counters.messagesRedelivered += 1;

@@ -38,7 +38,7 @@ export function serveUpgrades(context: Context, server: Server): void {
       const record = context.counters.opened(sourceOf(request), tcp !== request.socket);
       // After the upgrade, which takes timeouts off.
       request.socket.setTimeout(context.idleMs, () => tcp.destroy());
-      void new Connection(context, { begin, stanza: answer }, { socket, tcp, record });
+      void new Connection(context, { begin, stanza: answer }, { socket, stream, tcp, record });
     });
   };
   server.on("upgrade", (request: IncomingMessage, stream: Duplex, head: Buffer) => void accept(request, stream, head));

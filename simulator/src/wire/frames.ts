@@ -19,6 +19,20 @@ export function frame(payload: Uint8Array): Buffer {
   return Buffer.concat([head, payload]);
 }
 
+/** A length and too little after it: of a frame, or of the WebSocket message around frames. */
+export function announced(layer: "frame" | "websocket", length: number, start: Uint8Array): Buffer {
+  if (layer === "frame") {
+    const head = Buffer.alloc(lengthBytes);
+    head.writeUIntBE(length, 0, lengthBytes);
+    return Buffer.concat([head, start]);
+  }
+  const head = Buffer.alloc(10);
+  head.writeUInt8(0x82, 0); // the last part of a binary message
+  head.writeUInt8(127, 1); // eight bytes of length follow
+  head.writeBigUInt64BE(BigInt(length), 2);
+  return Buffer.concat([head, start]);
+}
+
 /** Collects bytes of one connection; the first call that has enough of them takes the prologue `WA 06 03` off. */
 export class FrameReader {
   #bytes: Buffer = Buffer.alloc(0);
