@@ -1,7 +1,11 @@
 import { join } from "node:path";
-import { currentDataKey, deriveCanaryKey, storeKey, type Assignment } from "@wa/schema";
+import { currentDataKey, deriveCanaryKey, storeKey, type Assignment, type SessionSpec } from "@wa/schema";
 import { startSimulator, type Simulator, type Stats } from "@wa/simulator";
 import type { TestContext } from "vitest";
+import { StoreUnavailableError } from "../src/sessions/ports.ts";
+import { createDatabase } from "../src/store/database.ts";
+import { enqueueText } from "../src/store/enqueue.ts";
+import { createSealer } from "../src/store/seal.ts";
 import { podFolders, startPod, type PodFolders, type PodOptions, type PodProcess } from "./pod-process.ts";
 import { TestHub } from "./test-hub.ts";
 import { until } from "./until.ts";
@@ -10,25 +14,35 @@ const installation = "system/wa";
 const masterKey = Buffer.alloc(32, 7);
 export const phone = "4915550001";
 export const observedIP = "192.0.2.7";
-export const device = { namespace: "shop", name: "till", uid: "u-till" };
-export const assignment: Assignment = {
-  device,
-  epoch: 1,
-  dataKeys: [currentDataKey(masterKey, storeKey(installation, device.namespace, device.name))],
-  spec: {
-    pairing: { method: "QRCode", phoneNumber: "", windowMs: 120_000 },
-    browser: { os: "Mac OS", name: "Chrome", version: "14.4.1" },
-    clientVersion: "Auto",
-    connectTimeoutMs: 10_000,
-    keepAliveIntervalMs: 30_000,
-    queryTimeoutMs: 20_000,
-    baseDelayMs: 1_000,
-    maxDelayMs: 10_000,
-    unpairedAttempts: 5,
-  },
-  desired: "Running",
-  pairRequestedAt: "",
+const spec: SessionSpec = {
+  pairing: { method: "QRCode", phoneNumber: "", windowMs: 120_000 },
+  browser: { os: "Mac OS", name: "Chrome", version: "14.4.1" },
+  clientVersion: "Auto",
+  connectTimeoutMs: 10_000,
+  keepAliveIntervalMs: 30_000,
+  queryTimeoutMs: 20_000,
+  baseDelayMs: 1_000,
+  maxDelayMs: 10_000,
+  unpairedAttempts: 5,
 };
+
+const storeKeyOf = (name: string): string => storeKey(installation, "shop", name);
+
+export function assignmentOf(name: string, changes: Partial<SessionSpec> = {}): Assignment {
+  return {
+    device: { namespace: "shop", name, uid: `u-${name}` },
+    epoch: 1,
+    dataKeys: [currentDataKey(masterKey, storeKeyOf(name))],
+    spec: { ...spec, ...changes },
+    desired: "Running",
+    pairRequestedAt: "",
+  };
+}
+
+export const assignment = assignmentOf("till");
+export const { device } = assignment;
+
+export type DeviceCounts = Stats["devices"][string];
 
 /** WhatsApp's server, the operator's hub that wants one device to run, and the place of one session pod. */
 export class LinkScene implements AsyncDisposable {
@@ -73,15 +87,32 @@ export class LinkScene implements AsyncDisposable {
   }
 
   /** Waits for the QR code, scans it, and waits until the device is connected. */
-  async pair(): Promise<void> {
-    const qr = await until("a QR code", () => this.hub.session(device.uid)?.qr);
-    await this.simulator.client.scan(phone, qr.code);
-    await this.hub.reported(device.uid, "Connected");
+  async pair(name = device.name, ofPhone = phone): Promise<void> {
+    const qr = await until("a QR code", () => this.hub.session(`u-${name}`)?.qr, 60_000);
+    await this.simulator.client.scan(ofPhone, qr.code);
+    await this.hub.reported(`u-${name}`, "Connected", 60_000);
   }
 
-  /** What the simulator counted of the one device. */
-  async counts(): Promise<Stats["devices"][string]> {
-    const { devices } = await this.simulator.client.stats(phone);
+  /** Puts a text into a device's outbox, as soon as the pod lets another process write. */
+  async enqueue(name: string, to: string, text: string): Promise<void> {
+    const database = createDatabase(this.hub.welcome.store.url);
+    const sealer = createSealer(storeKeyOf(name), [currentDataKey(masterKey, storeKeyOf(name))]);
+    const outbox = { device: storeKeyOf(name), sealer };
+    const enqueued = async (): Promise<boolean> =>
+      await enqueueText(database, outbox, { to: `${to}@s.whatsapp.net`, text }).then(
+        () => true,
+        (error: unknown) => {
+          if (error instanceof StoreUnavailableError) return false;
+          throw error;
+        },
+      );
+    await until("a place in the outbox", enqueued, 60_000);
+    await database.db.destroy();
+  }
+
+  /** What the simulator counted of an account's one device. */
+  async counts(ofPhone = phone): Promise<DeviceCounts> {
+    const { devices } = await this.simulator.client.stats(ofPhone);
     const [only, ...others] = Object.values(devices);
     if (only === undefined || others.length > 0) throw new Error("expected one device");
     return only;

@@ -103,17 +103,14 @@ describe("a session pod on the operator's link", () => {
     await using scene = await LinkScene.set(context);
     scene.hub.answer = { kind: "not-leader" };
     const pod = scene.startPod();
-    const url = await until("the port", () => {
-      const port = /"port":(?<port>\d+)/.exec(pod.log())?.groups?.["port"];
-      return port === undefined ? undefined : `http://127.0.0.1:${port}`;
-    });
+    const url = await pod.url();
     expect((await fetch(`${url}/livez`)).status).toBe(200);
     expect((await fetch(`${url}/readyz`)).status).toBe(503);
     scene.hub.answer = undefined;
     await until("it is ready", async () => (await fetch(`${url}/readyz`)).status === 200);
-    await until("the session is counted", async () =>
-      (await (await fetch(`${url}/metrics`)).text()).includes('whatsapp_sessions{state="AwaitingPairing"} 1'),
-    );
+    const counted = async (): Promise<boolean> =>
+      (await pod.metric('whatsapp_sessions{state="AwaitingPairing"}')) === 1;
+    await until("the session is counted", counted);
   });
 
   it("dials a hub that does not lead again soon, and one that refuses it later, with the reason in its log", async (context) => {

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { podPaths, type EgressContract } from "@wa/schema";
+import { until } from "./until.ts";
 
 const main = fileURLToPath(new URL("../src/main.ts", import.meta.url));
 
@@ -33,7 +34,12 @@ export interface PodOptions {
 }
 
 export interface PodProcess extends AsyncDisposable {
+  readonly pid: number;
   readonly log: () => string;
+  /** Where it serves its metrics and probes, once it does. */
+  url(): Promise<string>;
+  /** Reads one value of its metrics page; 0 where the page has none of that name and labels. */
+  metric(name: string): Promise<number>;
   /** Sends a signal and resolves to the exit code, null where the signal itself ended it. */
   end(signal: "SIGTERM" | "SIGKILL"): Promise<number | null>;
   readonly exited: Promise<number | null>;
@@ -64,8 +70,30 @@ export function startPod({ root, hubUrl, hubCaPem, egress, environment }: PodOpt
     child.kill(signal);
     return await exited;
   };
-  return { log: () => text, exited, end, [Symbol.asyncDispose]: async () => void (await end("SIGKILL")) };
+  const url = async (): Promise<string> =>
+    await until("the port", () => {
+      const port = /"port":(?<port>\d+)/.exec(text)?.groups?.["port"];
+      return port === undefined ? undefined : `http://127.0.0.1:${port}`;
+    });
+  return {
+    pid: child.pid ?? 0,
+    log: () => text,
+    url,
+    metric: async (name) => valueOf(name, await (await fetch(`${await url()}/metrics`)).text()),
+    exited,
+    end,
+    [Symbol.asyncDispose]: async () => void (await end("SIGKILL")),
+  };
 }
+
+const valueOf = (name: string, page: string): number =>
+  Number(
+    page
+      .split("\n")
+      .find((line) => line.startsWith(`${name} `))
+      ?.split(" ")
+      .at(-1) ?? 0,
+  );
 
 async function exitOf(child: ChildProcess): Promise<number | null> {
   await once(child, "close");

@@ -85,6 +85,7 @@ const rows: readonly (readonly [string, Disconnect, Cause])[] = [
   ["a phone too old", { statusCode: 411, message: "Multi-device beta not joined" }, "MultiDeviceMismatch"],
   ["our own logout", { statusCode: 401, message: "Intentional Logout" }, "Stopped"],
   ["a fault of the library", { message: "session fault: Unsupported state" }, "SessionFault"],
+  ["a reset that a write meets", { message: "session fault: write ECONNRESET" }, "NetworkLoss"],
   ["a code nobody knows", { statusCode: 499, message: "something else" }, "Unknown"],
   ["dialer, direct: name", egress("dns", "ENOTFOUND", false), "NetworkLoss"],
   [

@@ -41,6 +41,7 @@ const says =
   ({ message }: Disconnect): boolean =>
     texts.some((text) => message.includes(text));
 
+const networkCodes = /\b(ECONNRESET|ECONNABORTED|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH)\b/;
 const tlsTexts = ["certificate", "altnames", "EPROTO", "SSL", "TLS"];
 const refusedByEdge = [401, 403, 429, 451];
 
@@ -89,6 +90,8 @@ const rules: readonly Rule[] = [
   { cause: "TlsFault", when: says(...tlsTexts) },
   { cause: "NetworkLoss", when: ({ statusCode }) => statusCode === 408 || statusCode === 428 },
   { cause: "NetworkLoss", when: says("WebSocket Error") },
+  // A reset that a write meets before the socket tells of its end.
+  { cause: "NetworkLoss", when: ({ message }) => networkCodes.test(message) },
   { cause: "SessionFault", when: ({ statusCode }) => statusCode === undefined },
 ];
 

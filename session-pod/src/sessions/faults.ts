@@ -1,11 +1,25 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { RunningSession } from "./running-session.ts";
 
-const current = new AsyncLocalStorage<RunningSession>();
+interface Context {
+  readonly session: RunningSession;
+  /** Present in whatever one connection of the session began. */
+  readonly connection?: symbol;
+}
+
+const current = new AsyncLocalStorage<Context>();
+const newest = new WeakMap<RunningSession, symbol>();
 
 /** Runs work so that whatever fails in it, now or in anything it started, is known to be this session's. */
 export function inContextOf<T>(session: RunningSession, work: () => T): T {
-  return current.run(session, work);
+  return current.run({ session }, work);
+}
+
+/** As {@link inContextOf}, for the work that opens a connection: what it leaves behind must not end the next one. */
+export function inContextOfNextConnection<T>(session: RunningSession, work: () => T): T {
+  const connection = Symbol("connection");
+  newest.set(session, connection);
+  return current.run({ session, connection }, work);
 }
 
 /**
@@ -16,9 +30,10 @@ export function inContextOf<T>(session: RunningSession, work: () => T): T {
  */
 export function attributeFaults(onUnattributed: (error: unknown) => void): () => void {
   const handle = (error: unknown): void => {
-    const session = current.getStore();
-    if (session === undefined) onUnattributed(error);
-    else session.fault(error);
+    const context = current.getStore();
+    if (context === undefined) return onUnattributed(error);
+    const { session, connection } = context;
+    session.fault(error, connection !== undefined && connection !== newest.get(session));
   };
   process.on("unhandledRejection", handle);
   process.on("uncaughtException", handle);

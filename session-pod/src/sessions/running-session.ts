@@ -4,6 +4,7 @@ import type { Effect, SessionEvent, SessionState } from "../session/state.ts";
 import { newSession, step } from "../session/step.ts";
 import type { ClientDevice } from "./client.ts";
 import { Connection, type ConnectionEvent } from "./connection.ts";
+import { inContextOfNextConnection } from "./faults.ts";
 import { announcedVersion, type Pod, type SessionOptions } from "./pod.ts";
 import { askOwnership, describe, storeRetryMs, takeDevice, untilStored } from "./ownership.ts";
 import type { Claim, OutboxMessage } from "./ports.ts";
@@ -101,10 +102,12 @@ export class RunningSession {
     if (this.isConnected) this.#connection?.send(messages);
   }
 
-  /** The client library failed somewhere in this session's context. */
-  fault(error: unknown): void {
+  /** The client library failed somewhere in this session's context; late: in what an ended connection had begun. */
+  fault(error: unknown, isLate: boolean): void {
+    const entry = { device: this.#assignment.device, fault: describe(error) };
+    if (isLate || this.#connection === undefined) return this.#pod.log.warn(entry, "late fault, ends nothing");
     this.#pod.metrics.sessionFaults.inc();
-    this.#pod.log.error({ device: this.#assignment.device, fault: describe(error) }, "session fault");
+    this.#pod.log.error(entry, "session fault");
     this.#cut(`session fault: ${describe(error)}`);
   }
 
@@ -232,16 +235,11 @@ export class RunningSession {
       this.#device?.isPaired === true ? this.#device : this.#pod.library.create(this.#assignment.spec.browser);
     this.#device = device;
     try {
-      const connection: Connection = new Connection({
-        pod: this.#pod,
-        claim,
-        device,
-        spec: this.#assignment.spec,
-        version: this.#version,
-        onEvent: (event) => {
-          if (this.#connection === connection) this.#heard(event);
-        },
-      });
+      const options = { pod: this.#pod, claim, device, spec: this.#assignment.spec, version: this.#version };
+      const onEvent = (event: ConnectionEvent): void => {
+        if (this.#connection === connection) this.#heard(event);
+      };
+      const connection = inContextOfNextConnection(this, () => new Connection({ ...options, onEvent }));
       this.#connection = connection;
       this.#generation = connection.generation;
     } catch (error) {

@@ -1,3 +1,5 @@
+import "./inflate-limit.ts";
+
 /**
  * Import this before the client library. Its Signal part prints whole session records, private keys included, through
  * `console.info`, and no log level reaches that.

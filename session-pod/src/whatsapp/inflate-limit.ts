@@ -1,0 +1,26 @@
+import { syncBuiltinESMExports } from "node:module";
+import { promisify } from "node:util";
+import zlib from "node:zlib";
+
+/** No stanza of WhatsApp's is near it; a frame of sixteen megabytes could inflate to sixteen gigabytes. */
+export const inflatedCapBytes = 16 * 1024 * 1024;
+
+const inflateWhole = promisify<zlib.InputType, zlib.ZlibOptions, Buffer>(zlib.inflate);
+let turn: Promise<void> = Promise.resolve();
+
+/**
+ * Import this before the client library, which inflates whatever a frame holds, to its end, and as many at once as arrive. Its
+ * import of `zlib.inflate` is this function in all of the process: one body at a time, and an error beyond the cap.
+ */
+function inflate(body: zlib.InputType, done: (error: Error | null, inflated?: Buffer) => void): void {
+  turn = turn.then(async () => {
+    try {
+      done(null, await inflateWhole(body, { maxOutputLength: inflatedCapBytes }));
+    } catch (error) {
+      done(error instanceof Error ? error : new Error("the body does not inflate"));
+    }
+  });
+}
+
+Object.assign(zlib, { inflate });
+syncBuiltinESMExports();
