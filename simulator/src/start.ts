@@ -9,6 +9,7 @@ import { control, type ControlOptions } from "./control/http.ts";
 import { Director } from "./scenarios/director.ts";
 import type { Context } from "./server/context.ts";
 import { Counters } from "./server/counters.ts";
+import { Media, mediaPath, serveMedia } from "./server/media.ts";
 import { chatPath, serveUpgrades } from "./server/upgrade.ts";
 import { Accounts } from "./server/world.ts";
 import { newServerIdentity } from "./wire/noise.ts";
@@ -56,6 +57,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     online: new Map(),
     waiting: new Set(),
     ratchets: new Map(),
+    media: new Media(),
   };
   const controls = { caPem: tls.caPem, echoIp: options.echoIp };
   const plain = await listen(serve(context, createServer(), controls), host, options.port ?? 0);
@@ -105,6 +107,9 @@ async function listen(
 
 function serve(context: Context, server: Server, options: ControlOptions): Server {
   serveUpgrades(context, server);
-  server.on("request", (request, response) => void control(context, options, { request, response }));
+  server.on("request", (request, response) => {
+    if (request.url?.startsWith(mediaPath) === true) void serveMedia(context, request, response);
+    else void control(context, options, { request, response });
+  });
   return server;
 }

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { History } from "../phone/history.ts";
 import type { PhoneScenario, Scenario } from "../scenarios/scenario.ts";
 import { Stats } from "./stats.ts";
 
@@ -47,6 +48,12 @@ export class SimulatorClient {
     return z
       .object({ id: z.string() })
       .parse(JSON.parse(await this.#call("POST", `/phone/text?from=${from}&to=${to}`, text))).id;
+  }
+
+  /** The phone sends its history to its linked devices; resolves to the ids of the messages that tell of it. */
+  async history(phone: string, history: z.input<typeof History>): Promise<readonly string[]> {
+    const answer = await this.#call("POST", `/phone/history?phone=${phone}`, JSON.stringify(history));
+    return z.object({ ids: z.array(z.string()) }).parse(JSON.parse(answer)).ids;
   }
 
   /** The phone loses its sessions, so that it asks for the next message of every device again. */

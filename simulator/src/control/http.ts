@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { z } from "zod";
 import { enterCode, forgetSessions, PhoneError, scan, text, unlink } from "../phone/phone.ts";
+import { readHistory, sendHistory } from "../phone/history.ts";
 import { readPhoneScenario, readScenario, ScenarioError } from "../scenarios/read.ts";
 import type { Context } from "../server/context.ts";
 import { sourceOf } from "../server/upgrade.ts";
@@ -98,6 +99,10 @@ const routes: Readonly<Record<string, (call: Call) => Reply | Promise<Reply>>> =
   "POST /phone/forget": (call) => {
     forgetSessions(call.context, digits(call, "phone"));
     return done;
+  },
+  "POST /phone/history": async ({ context, body, ...call }) => {
+    const account = context.accounts.of(digits({ context, body, ...call }, "phone"));
+    return json({ ids: await sendHistory(context, account, readHistory(body)) });
   },
   "POST /phone/text": async (call) =>
     json({ id: await text(call.context, digits(call, "from"), digits(call, "to"), call.body) }),

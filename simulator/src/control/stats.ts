@@ -56,12 +56,14 @@ export const Stats = z.object({
   /** How often a phone asked for a message again. */
   retriesAsked: z.record(z.string(), z.int()),
   ruleUses: z.record(z.string(), z.int()),
+  /** Downloads that were asked for, those that got the file, and the most at the same time. */
+  media: z.object({ asked: z.int(), served: z.int(), mostAtOnce: z.int() }),
 });
 export type Stats = z.infer<typeof Stats>;
 
 /** @param phone narrows devices, connections and starts to that account's */
 export function readStats(context: Context, phone?: string): Stats {
-  const { counters, accounts, director, waiting } = context;
+  const { counters, accounts, director, waiting, media } = context;
   const isAsked = (device: string | undefined): boolean =>
     phone === undefined || device?.startsWith(`${phone}:`) === true;
   const starts = [...counters.starts].map(([source, list]) => [source, list.filter((start) => isAsked(start.device))]);
@@ -79,6 +81,7 @@ export function readStats(context: Context, phone?: string): Stats {
       asked.filter((account) => account.retriesAsked > 0).map((account) => [account.phone, account.retriesAsked]),
     ),
     ruleUses: director.uses(),
+    media: { asked: media.asked, served: media.served, mostAtOnce: media.mostAtOnce },
   };
 }
 

@@ -9,7 +9,7 @@ describe("a scenario is refused with field, value and what is allowed", () => {
     [
       "an unknown stage",
       '{"rules": [{"stage": "login", "action": {"kind": "close"}}]}',
-      'rules[0].stage: "login": Invalid option: expected one of "upgrade"|"hello"|"finish"|"scanned"|"paired"|"open"|"iq"|"message"|"receipt"|"delivery"',
+      'rules[0].stage: "login": Invalid option: expected one of "upgrade"|"hello"|"finish"|"scanned"|"paired"|"open"|"iq"|"message"|"receipt"|"delivery"|"media"',
     ],
     [
       "an unknown action",

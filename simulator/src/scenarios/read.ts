@@ -6,10 +6,11 @@ export class ScenarioError extends Error {
   override readonly name = "ScenarioError";
 }
 
-export const readScenario = (text: string): Scenario => parse(Scenario, text);
-export const readPhoneScenario = (text: string): PhoneScenario => parse(PhoneScenario, text);
+export const readScenario = (text: string): Scenario => readBody(Scenario, text);
+export const readPhoneScenario = (text: string): PhoneScenario => readBody(PhoneScenario, text);
 
-function parse<T>(shape: z.ZodType<T>, text: string): T {
+/** A request's JSON body, or an error whose every line names a field, its value and what is allowed there. */
+export function readBody<T>(shape: z.ZodType<T>, text: string): T {
   const value = readJson(text);
   const parsed = shape.safeParse(value);
   if (parsed.success) return parsed.data;

@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-/** Where in a connection's life a rule acts; in this order, the last five as often as their moment comes. */
+/** Where in a connection's life a rule acts; in this order, the last six as often as their moment comes. */
 const stages = [
   "upgrade",
   "hello",
@@ -12,6 +12,7 @@ const stages = [
   "message",
   "receipt",
   "delivery",
+  "media",
 ] as const;
 export type Stage = (typeof stages)[number];
 
@@ -88,6 +89,7 @@ const actionsAt: Readonly<Record<Stage, readonly Action["kind"][]>> = {
   message: [...encrypted, "ack-error"],
   receipt: encrypted,
   delivery: encrypted,
+  media: [...anywhere, "http"],
 };
 
 const isBeforePayload = (stage: Stage): boolean => stage === "upgrade" || stage === "hello";

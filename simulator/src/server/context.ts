@@ -4,6 +4,7 @@ import type { Director } from "../scenarios/director.ts";
 import type { ServerIdentity } from "../wire/noise.ts";
 import type { Connection } from "./connection.ts";
 import type { Counters } from "./counters.ts";
+import type { Media } from "./media.ts";
 import type { Account, Accounts } from "./world.ts";
 
 /** All that the connections of one simulator share. */
@@ -20,6 +21,7 @@ export interface Context {
   /** Connections that wait for a phone to link them. */
   readonly waiting: Set<Connection>;
   readonly ratchets: Map<string, Ratchet>;
+  readonly media: Media;
 }
 
 export function ratchetOf(context: Context, account: Account): Ratchet {

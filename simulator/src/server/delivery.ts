@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { bytesOf, childOf, childrenOf, node, type Node } from "../wire/nodes.ts";
-import { paddedText, textOf } from "../wire/payloads.ts";
+import { encodedText, padded, textOf } from "../wire/payloads.ts";
 import type { Ciphertext } from "../peers/ratchet.ts";
 import { takeBundle } from "./bundles.ts";
 import { waited, type Connection } from "./connection.ts";
@@ -49,11 +49,17 @@ export function acceptAck(connection: Connection, ack: Node): void {
 
 /** A peer's text for every companion of an account, each encrypted by the peer's own ratchet. Resolves to the message's id. */
 export async function sendText(context: Context, from: Account, to: Account, text: string): Promise<string> {
+  return await sendMessage(context, { from, to, message: encodedText(text) });
+}
+
+/** As {@link sendText}, of any message; those of an account's phone to its own companions are of the category `peer`. */
+export async function sendMessage(context: Context, sent: Omit<Letter, "id" | "device">): Promise<string> {
+  const { from, to, message, category } = sent;
   const id = randomBytes(10).toString("hex").toUpperCase();
-  from.sent.set(id, { text, retries: new Map() });
+  from.sent.set(id, { message, category, retries: new Map() });
   await ratchetOf(context, from).exclusively(async () => {
     for (const device of to.devices.values()) {
-      const stanza = await encrypted(context, { from, to, device, id, text });
+      const stanza = await encrypted(context, { from, to, device, id, message, category });
       enqueue(context, { account: to, device }, { id, stanza, deliveries: 0, isRetried: false });
     }
   });
@@ -78,17 +84,19 @@ interface Letter {
   readonly to: Account;
   readonly device: LinkedDevice;
   readonly id: string;
-  readonly text: string;
+  readonly message: Uint8Array;
+  readonly category?: "peer" | undefined;
 }
 
-/** The stanza that carries a text to one device. */
+/** The stanza that carries a message to one device. */
 export async function encrypted(context: Context, letter: Letter): Promise<Node> {
   const { from, to, device, id } = letter;
   const ratchet = ratchetOf(context, from);
   const name = `${to.phone}:${device.id}`;
   if (!ratchet.hasSession(name)) await startSession(context, from, to, device.id);
-  const { type, bytes } = await ratchet.encrypt(name, paddedText(letter.text));
-  return messageNode(from.phone, id, node("enc", { v: "2", type }, bytes));
+  const { type, bytes } = await ratchet.encrypt(name, padded(letter.message));
+  const stanza = messageNode(from.phone, id, node("enc", { v: "2", type }, bytes));
+  return letter.category === undefined ? stanza : { ...stanza, attrs: { ...stanza.attrs, category: letter.category } };
 }
 
 async function startSession(context: Context, from: Account, to: Account, deviceId: number): Promise<void> {

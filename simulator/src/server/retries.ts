@@ -31,7 +31,7 @@ async function resend(connection: Connection, asked: { from: Account; id: string
   sent.retries.set(name, retries + 1);
   ratchetOf(context, from).forget(name);
   await useSentBundle(context, { from, name, receipt });
-  const stanza = await encrypted(context, { from, to: account, device, id, text: sent.text });
+  const stanza = await encrypted(context, { from, to: account, device, id, ...sent });
   // The first copy may be acknowledged already: clients do that before or after they ask again.
   const deliveries = device.pending.has(id) ? 0 : 1;
   enqueue(context, { account, device }, { id, stanza, deliveries, isRetried: true });

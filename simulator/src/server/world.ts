@@ -20,9 +20,11 @@ export interface Pending {
   readonly sender?: string;
 }
 
-/** A text that a phone keeps for those who could not read it. */
-interface SentText {
-  readonly text: string;
+/** A message that a phone keeps for those who could not read it. */
+interface SentMessage {
+  /** As WAProto encodes it. */
+  readonly message: Uint8Array;
+  readonly category?: "peer" | undefined;
   /** How often each `phone:device` asked again. */
   readonly retries: Map<string, number>;
 }
@@ -54,7 +56,7 @@ export interface Account {
   readonly devices: Map<number, LinkedDevice>;
   readonly removedDevices: number[];
   readonly inbox: DecryptedText[];
-  readonly sent: Map<string, SentText>;
+  readonly sent: Map<string, SentMessage>;
   /** How often this phone could not read a message and asked for it again. */
   retriesAsked: number;
 }

@@ -108,8 +108,10 @@ export function textOf(padded: Uint8Array): string | undefined {
   return message.conversation ?? message.extendedTextMessage?.text ?? undefined;
 }
 
-/** A text as clients encode it: the message, then 1 to 16 bytes that each hold their number. */
-export function paddedText(text: string): Buffer {
+export const encodedText = (text: string): Uint8Array => proto.Message.encode({ conversation: text }).finish();
+
+/** A message as clients encrypt it: with 1 to 16 bytes after it that each hold their number. */
+export function padded(message: Uint8Array): Buffer {
   const padding = randomInt(1, 17);
-  return Buffer.concat([proto.Message.encode({ conversation: text }).finish(), Buffer.alloc(padding, padding)]);
+  return Buffer.concat([message, Buffer.alloc(padding, padding)]);
 }

@@ -12,17 +12,27 @@ const adlerModulus = 65_521;
 export const brokenZlib = (): Buffer =>
   Buffer.concat([Buffer.from([compressedFlag]), zlibHeader, Buffer.alloc(64, 0xff)]);
 
-/** A body, good to its checksum, that inflates to so many mebibytes of zeros; a thousandth of that on the wire. */
-export function zipBomb(mebibytes: number): Buffer {
-  const block = deflateRawSync(Buffer.alloc(mebibyte), { finishFlush: constants.Z_FULL_FLUSH });
+/** A body that inflates to so many mebibytes of zeros. */
+export const zipBomb = (mebibytes: number): Buffer =>
+  Buffer.concat([Buffer.from([compressedFlag]), zlibWithZeros(Buffer.alloc(0), mebibytes)]);
+
+/** A zlib stream, good to its checksum, of some bytes and mebibytes of zeros; the zeros take a thousandth of their size. */
+export function zlibWithZeros(start: Uint8Array, mebibytes: number): Buffer {
+  const flushed = (bytes: Uint8Array): Buffer => deflateRawSync(bytes, { finishFlush: constants.Z_FULL_FLUSH });
+  const block = flushed(Buffer.alloc(mebibyte));
   const blocks = Array.from({ length: mebibytes }, () => block);
-  return Buffer.concat([Buffer.from([compressedFlag]), zlibHeader, ...blocks, lastBlock, checksum(mebibytes)]);
+  return Buffer.concat([zlibHeader, flushed(start), ...blocks, lastBlock, checksum(start, mebibytes * mebibyte)]);
 }
 
-/** Adler-32 of zeros: its low half stays 1, so that the high half counts the bytes. */
-function checksum(mebibytes: number): Buffer {
+/** Adler-32; of zeros, each adds its low half to its high half. */
+function checksum(start: Uint8Array, zeros: number): Buffer {
+  let [low, high] = [1, 0];
+  for (const byte of start) {
+    low = (low + byte) % adlerModulus;
+    high = (high + low) % adlerModulus;
+  }
   const sum = Buffer.alloc(4);
-  sum.writeUInt16BE((mebibytes * mebibyte) % adlerModulus, 0);
-  sum.writeUInt16BE(1, 2);
+  sum.writeUInt16BE(Number((BigInt(high) + BigInt(low) * BigInt(zeros)) % BigInt(adlerModulus)), 0);
+  sum.writeUInt16BE(low, 2);
   return sum;
 }
