@@ -1,4 +1,5 @@
 import type { Cause, SessionReport, SessionSpec } from "@wa/schema";
+import { expect } from "vitest";
 import { assignmentOf, LinkScene, type DeviceCounts } from "./link-scene.ts";
 import type { PodProcess } from "./pod-process.ts";
 import { until } from "./until.ts";
@@ -90,6 +91,18 @@ export class Crowd implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.scene[Symbol.asyncDispose]();
   }
+}
+
+/** The same sockets as before, one each. */
+export function expectUnmoved(now: readonly DeviceCounts[], before: readonly DeviceCounts[]): void {
+  const socketsOf = (counts: readonly DeviceCounts[]) =>
+    counts.map(({ socketsNow, socketsEver, framesFromOldSocket }) => ({
+      socketsNow,
+      socketsEver,
+      framesFromOldSocket,
+    }));
+  expect(socketsOf(now)).toEqual(socketsOf(before));
+  expect(now.map(({ socketsNow }) => socketsNow)).toEqual(now.map(() => 1));
 }
 
 export interface End {

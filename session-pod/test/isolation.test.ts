@@ -3,8 +3,7 @@ import type { Cause } from "@wa/schema";
 import type { Scenario } from "@wa/simulator";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { z } from "zod";
-import { Crowd, peer, type End } from "./crowd.ts";
-import type { DeviceCounts } from "./link-scene.ts";
+import { Crowd, expectUnmoved, peer, type End } from "./crowd.ts";
 import { memoryOf } from "./memory.ts";
 import { until } from "./until.ts";
 
@@ -175,14 +174,3 @@ describe("of twenty devices in one session pod, nineteen never notice that", () 
     expectUnmoved(await crowd.calmCounts(), calmBefore);
   });
 });
-
-function expectUnmoved(now: readonly DeviceCounts[], before: readonly DeviceCounts[]): void {
-  const socketsOf = (counts: readonly DeviceCounts[]) =>
-    counts.map(({ socketsNow, socketsEver, framesFromOldSocket }) => ({
-      socketsNow,
-      socketsEver,
-      framesFromOldSocket,
-    }));
-  expect(socketsOf(now)).toEqual(socketsOf(before));
-  expect(now.map(({ socketsNow }) => socketsNow)).toEqual(now.map(() => 1));
-}

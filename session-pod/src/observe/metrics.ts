@@ -13,6 +13,7 @@ export class PodMetrics {
   readonly connects: Counter<"bucket">;
   readonly received: Counter<"redelivery">;
   readonly sent: Counter<"result">;
+  readonly history: Counter<"result">;
   readonly sessionFaults: Counter;
   readonly storeTrouble: Counter<"operation">;
   readonly #lag = monitorEventLoopDelay({ resolution: 20 });
@@ -42,6 +43,12 @@ export class PodMetrics {
     this.sent = new Counter({
       name: "whatsapp_messages_sent_total",
       help: "Messages of the outbox by the server's answer.",
+      labelNames: ["result"],
+      registers,
+    });
+    this.history = new Counter({
+      name: "whatsapp_history_blobs_total",
+      help: "Blobs of history by what became of them: Read, Refused as too big, Failed, Dropped as too many.",
       labelNames: ["result"],
       registers,
     });

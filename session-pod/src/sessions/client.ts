@@ -7,6 +7,9 @@ import type { Dialer, GenerationStore, OutboxMessage } from "./ports.ts";
 export type Identity = NonNullable<SessionReport["identity"]>;
 export type Browser = SessionSpec["browser"];
 
+/** What became of a blob of history. Refused: more than the caps allow. Dropped: too many waited. */
+export type HistoryResult = "Read" | "Refused" | "Failed" | "Dropped";
+
 export type ClientEvent =
   /** The server takes pairings now; with the method PairingCode this is the moment to ask for one. */
   | { readonly kind: "qr"; readonly code: string }
@@ -17,6 +20,7 @@ export type ClientEvent =
   | { readonly kind: "open"; readonly identity: Identity }
   /** A message is in the inbox, or was there already. */
   | { readonly kind: "received"; readonly isRedelivery: boolean }
+  | { readonly kind: "history"; readonly result: HistoryResult }
   /** The server has the message, or refuses it with a code of its own. */
   | { readonly kind: "acknowledged"; readonly messageId: string; readonly errorCode?: string }
   /** Somebody else owns the device; the connection is cut and nothing was told to the server. */

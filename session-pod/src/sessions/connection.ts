@@ -119,6 +119,9 @@ export class Connection {
       case "received":
         this.#options.pod.metrics.received.inc({ redelivery: String(event.isRedelivery) });
         return;
+      case "history":
+        this.#options.pod.metrics.history.inc({ result: event.result });
+        return;
       case "acknowledged":
         this.#settle(event.messageId, event.errorCode === undefined ? undefined : `server code ${event.errorCode}`);
         return;

@@ -1,5 +1,5 @@
 import "./quiet.ts";
-import { BufferJSON, initAuthCreds, type AuthenticationCreds } from "@whiskeysockets/baileys";
+import { areJidsSameUser, BufferJSON, initAuthCreds, type AuthenticationCreds } from "@whiskeysockets/baileys";
 import type { Browser, Identity } from "../sessions/client.ts";
 
 /** The library pushes every processed history message; only the last ones keep it from asking again. */
@@ -16,9 +16,17 @@ export const newCredentials = (browser: Browser): Credentials => ({ creds: initA
 /** Linked: the phone's signature is there. The library's own `registered` stays false after a QR code. */
 export const isPaired = ({ creds }: Credentials): boolean => creds.account !== undefined && creds.me !== undefined;
 
+/** Whether an address, by number or hidden number, is of the device's own account. */
+export const isSelf = ({ creds: { me } }: Credentials, jid: string): boolean =>
+  areJidsSameUser(jid, me?.id) || areJidsSameUser(jid, me?.lid);
+
+/** Call it before each {@link encodeCredentials}. */
+export function forgetOldHistory({ creds }: Credentials): void {
+  creds.processedHistoryMessages = creds.processedHistoryMessages.slice(-rememberedHistoryMessages);
+}
+
 export function encodeCredentials({ creds, browser }: Credentials): Uint8Array {
-  const processedHistoryMessages = creds.processedHistoryMessages.slice(-rememberedHistoryMessages);
-  const stored = { format, browser, creds: { ...creds, processedHistoryMessages } };
+  const stored = { format, browser, creds };
   return Buffer.from(JSON.stringify(stored, BufferJSON.replacer));
 }
 

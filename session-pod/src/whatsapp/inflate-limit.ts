@@ -13,13 +13,20 @@ let turn: Promise<void> = Promise.resolve();
  * import of `zlib.inflate` is this function in all of the process: one body at a time, and an error beyond the cap.
  */
 function inflate(body: zlib.InputType, done: (error: Error | null, inflated?: Buffer) => void): void {
-  turn = turn.then(async () => {
-    try {
-      done(null, await inflateWhole(body, { maxOutputLength: inflatedCapBytes }));
-    } catch (error) {
-      done(error instanceof Error ? error : new Error("the body does not inflate"));
-    }
-  });
+  inflateWithin(body, inflatedCapBytes).then(
+    (inflated) => done(null, inflated),
+    (error: unknown) => done(error instanceof Error ? error : new Error("the body does not inflate")),
+  );
+}
+
+/** In its turn among all that this process inflates; rejects beyond the cap. */
+export async function inflateWithin(body: zlib.InputType, maxOutputLength: number): Promise<Buffer> {
+  const inflated = turn.then(async () => await inflateWhole(body, { maxOutputLength }));
+  turn = inflated.then(
+    () => undefined,
+    () => undefined,
+  );
+  return await inflated;
 }
 
 Object.assign(zlib, { inflate });

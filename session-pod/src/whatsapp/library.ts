@@ -2,6 +2,7 @@ import "./quiet.ts";
 import { DEFAULT_CONNECTION_CONFIG, WA_CERT_DETAILS } from "@whiskeysockets/baileys";
 import type { Browser, ClientDevice, ClientLibrary, ClientSocket, Identity, OpenRequest } from "../sessions/client.ts";
 import { decodeCredentials, identityOf, isPaired, newCredentials, type Credentials } from "./credentials.ts";
+import { HistoryTurn } from "./history.ts";
 import { WhatsAppSocket } from "./socket.ts";
 
 const rootKeyBytes = 32;
@@ -12,18 +13,21 @@ export function whatsAppLibrary(rootKeyHex: string): ClientLibrary {
     if (!/^[0-9a-f]{64}$/i.test(rootKeyHex)) throw new Error(`the root key must be ${rootKeyBytes} bytes as hex`);
     WA_CERT_DETAILS.PUBLIC_KEY = Buffer.from(rootKeyHex, "hex");
   }
+  const historyTurn = new HistoryTurn();
   return {
     defaultVersion: DEFAULT_CONNECTION_CONFIG.version.join("."),
-    create: (browser) => new WhatsAppDeviceCredentials(newCredentials(browser)),
-    restore: (stored) => new WhatsAppDeviceCredentials(decodeCredentials(stored)),
+    create: (browser) => new WhatsAppDeviceCredentials(newCredentials(browser), historyTurn),
+    restore: (stored) => new WhatsAppDeviceCredentials(decodeCredentials(stored), historyTurn),
   };
 }
 
 class WhatsAppDeviceCredentials implements ClientDevice {
   readonly #credentials: Credentials;
+  readonly #historyTurn: HistoryTurn;
 
-  constructor(credentials: Credentials) {
+  constructor(credentials: Credentials, historyTurn: HistoryTurn) {
     this.#credentials = credentials;
+    this.#historyTurn = historyTurn;
   }
 
   get isPaired(): boolean {
@@ -39,6 +43,6 @@ class WhatsAppDeviceCredentials implements ClientDevice {
   }
 
   open(request: OpenRequest): ClientSocket {
-    return new WhatsAppSocket(request, this.#credentials);
+    return new WhatsAppSocket(request, this.#credentials, this.#historyTurn);
   }
 }

@@ -16,6 +16,8 @@ export interface RepositoryOptions {
   readonly envelopes: Envelopes;
   readonly hold: Hold;
   readonly onReceived: (isRedelivery: boolean) => void;
+  /** What of a decrypted message the library may have. */
+  readonly forLibrary: (sender: string, plaintext: Uint8Array) => Uint8Array;
 }
 
 /** Nothing is retried: a commit that could not be made has ended the socket. */
@@ -35,10 +37,11 @@ export function durableRepository(options: RepositoryOptions): SocketConfig["mak
     const inner = DEFAULT_CONNECTION_CONFIG.makeSignalRepository({ creds: auth.creds, keys }, logger, pnToLid);
     return {
       ...inner,
-      decryptMessage: async (request) =>
-        await decryptOnce({ ...options, keys, mutex: request.jid }, request.ciphertext, async () =>
-          inner.decryptMessage(request),
-        ),
+      decryptMessage: async (request) => {
+        const decryption = { ...options, keys, mutex: request.jid };
+        const plaintext = await decryptOnce(decryption, request.ciphertext, async () => inner.decryptMessage(request));
+        return options.forLibrary(request.jid, plaintext);
+      },
       decryptGroupMessage: async (request) =>
         await decryptOnce({ ...options, keys, mutex: request.group }, request.msg, async () =>
           inner.decryptGroupMessage(request),

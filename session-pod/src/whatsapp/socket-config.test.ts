@@ -11,6 +11,7 @@ describe("a blob of history", () => {
     ["of the size of the cap is read", { syncType: RECENT, fileLength: 4 * mebibyte }, true],
     ["beyond the cap is not", { syncType: RECENT, fileLength: 4 * mebibyte + 1 }, false],
     ["of names, without a size, is read: addresses come this way", { syncType: PUSH_NAME }, true],
+    ["that the library would download is not", { syncType: RECENT, fileLength: 1, directPath: "/v/t62/x" }, false],
     ["of everything is not, however small", { syncType: FULL, fileLength: 1 }, false],
   ])("%s", (_words, notice, isRead) => {
     expect(shouldSyncHistoryMessage(notice)).toBe(isRead);

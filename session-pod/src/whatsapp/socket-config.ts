@@ -4,12 +4,10 @@ import type { Agent as HttpsAgent } from "node:https";
 import { proto, type UserFacingSocketConfig, type WAVersion } from "@whiskeysockets/baileys";
 import type { Browser, OpenRequest } from "../sessions/client.ts";
 import type { Dialer } from "../sessions/ports.ts";
+import { historyCapBytes } from "./history-blob.ts";
 import { quietLogger } from "./quiet.ts";
 import { transactionOpts } from "./signal-repository.ts";
 import type { Streams } from "./streams.ts";
-
-/** A bigger blob of history would block every session of the pod for a quarter of a second. */
-const historyCapBytes = 4 * 1024 * 1024;
 
 export interface Wiring {
   readonly auth: UserFacingSocketConfig["auth"];
@@ -54,10 +52,11 @@ function waysOut(dialer: Dialer, streams: Streams): Pick<UserFacingSocketConfig,
 /** The library's type asks for a TLS agent; it hands what it gets to `ws`, which takes both. */
 const isLibraryAgent = (agent: Agent): agent is HttpsAgent => agent instanceof Agent;
 
-/** Not all kinds are refused: the addresses of contacts come this way. */
+/** Not all kinds are refused: the addresses of contacts come this way. Files are downloaded by {@link SessionHistory} alone. */
 export function shouldSyncHistoryMessage(notice: proto.Message.IHistorySyncNotification): boolean {
   const isFull = notice.syncType === proto.HistorySync.HistorySyncType.FULL;
-  return !isFull && Number(String(notice.fileLength ?? 0)) <= historyCapBytes;
+  const isFile = (notice.directPath ?? "") !== "";
+  return !isFull && !isFile && Number(String(notice.fileLength ?? 0)) <= historyCapBytes;
 }
 
 /** Asked when a recipient could not decrypt and wants a message again, perhaps after a restart. */

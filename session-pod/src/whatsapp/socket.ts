@@ -10,8 +10,10 @@ import {
 } from "@whiskeysockets/baileys";
 import type { ClientEvent, ClientSocket, OpenRequest } from "../sessions/client.ts";
 import { FenceLostError, GenerationClosedError, type OutboxMessage } from "../sessions/ports.ts";
-import { encodeCredentials, identityOf, isPaired, type Credentials } from "./credentials.ts";
+import { encodeCredentials, forgetOldHistory, identityOf, isPaired, isSelf, type Credentials } from "./credentials.ts";
 import { closedBy } from "./disconnect.ts";
+import { mediaBaseOf } from "./history-blob.ts";
+import { SessionHistory, type HistoryTurn } from "./history.ts";
 import { holdUntilStored, keyStore, type Hold } from "./key-store.ts";
 import { durableRepository } from "./signal-repository.ts";
 import { socketConfig } from "./socket-config.ts";
@@ -28,20 +30,29 @@ export class WhatsAppSocket implements ClientSocket {
   readonly #streams = new Streams();
   readonly #hold: Hold;
   readonly #socket: WASocket;
+  readonly #history: SessionHistory;
   #isOver = false;
 
-  constructor(request: OpenRequest, credentials: Credentials) {
+  constructor(request: OpenRequest, credentials: Credentials, historyTurn: HistoryTurn) {
     this.#request = request;
     this.#credentials = credentials;
     this.#hold = holdUntilStored((error) => this.#lostStore(error));
     const keys = keyStore(request.store, this.#hold);
     const envelopes = new Envelopes();
+    this.#history = new SessionHistory({
+      turn: historyTurn,
+      source: { mediaBase: mediaBaseOf(request.url), dispatcher: request.dialer.dispatcher },
+      feed: async (message) => await this.#socket.upsertMessage(message, "append"),
+      onBlob: (result) => this.#emit({ kind: "history", result }),
+    });
     const makeSignalRepository = durableRepository({
       keys,
       store: request.store,
       envelopes,
       hold: this.#hold,
       onReceived: (isRedelivery) => this.#emit({ kind: "received", isRedelivery }),
+      forLibrary: (sender, plaintext) =>
+        isSelf(this.#credentials, sender) ? this.#history.withoutBlob(plaintext) : plaintext,
     });
     const { creds, browser } = credentials;
     const wiring = { auth: { creds, keys }, makeSignalRepository, browser, streams: this.#streams };
@@ -69,6 +80,7 @@ export class WhatsAppSocket implements ClientSocket {
 
   async close(): Promise<void> {
     this.#isOver = true;
+    this.#history.end();
     const ended = this.#socket.end(new Boom("Stopped")).catch(() => undefined);
     await Promise.race([ended, sleep(goodbyeMs, undefined, { ref: false })]);
     this.terminate();
@@ -76,6 +88,7 @@ export class WhatsAppSocket implements ClientSocket {
 
   terminate(): void {
     this.#isOver = true;
+    this.#history.end();
     this.#streams.cut();
     void this.#socket.end(new Boom("Terminated")).catch(() => undefined);
   }
@@ -114,6 +127,7 @@ export class WhatsAppSocket implements ClientSocket {
     if (update.qr !== undefined) this.#emit({ kind: "qr", code: update.qr });
     if (update.isNewLogin === true && identity !== undefined) this.#emit({ kind: "paired", identity });
     if (update.connection === "open" && identity !== undefined) this.#emit({ kind: "open", identity });
+    if (update.connection === "close") this.#history.end();
     if (update.connection === "close") this.#emit(closedBy(update.lastDisconnect?.error, this.#request.isProxied));
   }
 
@@ -123,6 +137,7 @@ export class WhatsAppSocket implements ClientSocket {
    * worth keeping: a half-made pairing would be refused as logged out after a restart.
    */
   #saveCredentials(): void {
+    forgetOldHistory(this.#credentials);
     if (!isPaired(this.#credentials) || this.#isOver) return;
     const release = this.#streams.holdBack();
     const committed = this.#hold(this.#request.store.commit({ creds: encodeCredentials(this.#credentials) }));

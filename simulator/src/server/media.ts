@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { TLSSocket } from "node:tls";
 import { waited } from "./connection.ts";
 import type { Context } from "./context.ts";
 import { sourceOf } from "./upgrade.ts";
@@ -53,7 +54,8 @@ function tear(response: ServerResponse, sealed: Buffer, how: "close" | "reset"):
   const { socket } = response;
   response.writeHead(200, { "content-length": sealed.length });
   response.write(sealed.subarray(0, sealed.length / 2), () => {
-    if (how === "close") socket?.destroy();
-    else if (socket !== null && "resetAndDestroy" in socket) socket.resetAndDestroy();
+    // A TLS socket has no reset of its own.
+    if (how === "close" || socket instanceof TLSSocket) socket?.destroy();
+    else socket?.resetAndDestroy();
   });
 }
