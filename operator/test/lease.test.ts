@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { pino } from "pino";
 import { Registry } from "prom-client";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
@@ -49,7 +50,7 @@ function stand(identity: string, more: { transport?: Transport; isHealthy?: () =
     onLeading: () => events.push(`${identity} leads`),
     onLost: (reason) => events.push(`${identity} lost: ${reason}`),
     metrics,
-    logger: pino({ level: "silent" }),
+    logger: pino({ level: process.env["TEST_LOG"] ?? "silent" }),
     timing,
     ...more,
   });
@@ -102,6 +103,18 @@ it("leaves a silent leader its whole time, and that leader gives up before", asy
   expect(Math.max(...leadersSeen)).toBe(1);
   expect(first.term).toBeUndefined();
   expect(events).toEqual(["a leads", "a lost: the Lease could not be renewed in time", "b leads"]);
+});
+
+it("keeps the Lease when a connection goes dead under a renewal", async () => {
+  const first = stand("a", { transport: broken });
+  await untilLed();
+  const second = stand("b");
+  for (let turn = 0; turn < 3; turn += 1) {
+    proxy.freeze();
+    await delay(timing.durationMs);
+  }
+  expect(events).toEqual(["a leads"]);
+  expect([first.term, second.term]).toEqual([expect.any(Number), undefined]);
 });
 
 it("reports a Lease that another one holds now", async () => {

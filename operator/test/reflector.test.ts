@@ -1,30 +1,16 @@
 import { pino } from "pino";
 import { Registry } from "prom-client";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
-import { z } from "zod";
 import { startInformer, type Informer } from "../src/kube/informer.ts";
-import { defineKind } from "../src/kube/kind.ts";
 import { loadClusterAccess } from "../src/kube/kubeconfig.ts";
 import { createKubeMetrics } from "../src/kube/metrics.ts";
 import type { ReflectorTiming } from "../src/kube/reflector.ts";
 import { resource, type Resource } from "../src/kube/resource.ts";
 import { connectTransport, type Transport } from "../src/kube/transport.ts";
 import { startApiServer, type ApiServer } from "./api-server.ts";
+import { configMaps, type ConfigMap } from "./config-maps.ts";
 import { eventually } from "./eventually.ts";
 import { startTcpProxy, type TcpProxy } from "./tcp-proxy.ts";
-
-const configMaps = defineKind({
-  group: "",
-  version: "v1",
-  kind: "ConfigMap",
-  plural: "configmaps",
-  isNamespaced: true,
-  schema: z.object({
-    metadata: z.object({ name: z.string(), uid: z.string(), labels: z.record(z.string(), z.string()).default({}) }),
-    data: z.record(z.string(), z.string()).default({}),
-  }),
-});
-type ConfigMap = ReturnType<typeof configMaps.parse>;
 
 let server: ApiServer;
 let proxy: TcpProxy;

@@ -7,22 +7,26 @@ export class ApiError extends Error {
   readonly status: number;
   /** Kubernetes' word for it: `NotFound`, `AlreadyExists`, `Conflict`, `Invalid`, `Expired`, `Forbidden` ... */
   readonly reason: string;
+  /** How long the server asked to be left alone. */
+  readonly retryAfterMs: number;
 
-  constructor(status: number, reason: string, message: string) {
+  constructor(status: number, reason: string, message: string, retryAfterMs = 0) {
     super(message);
     this.status = status;
     this.reason = reason;
+    this.retryAfterMs = retryAfterMs;
   }
 }
 
 /** An {@link ApiError} from a response's status and body, or from the object of a watch's ERROR event. */
-export function apiErrorOf(status: number, body: unknown): ApiError {
+export function apiErrorOf(status: number, body: unknown, retryAfterMs?: number): ApiError {
   const facts = isRecord(body) ? body : {};
   const { reason, message, code } = facts;
   return new ApiError(
     typeof code === "number" ? code : status,
     typeof reason === "string" && reason !== "" ? reason : `Http${status}`,
     typeof message === "string" && message !== "" ? message : `the API server answered ${status}`,
+    retryAfterMs,
   );
 }
 

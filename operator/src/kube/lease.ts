@@ -124,10 +124,11 @@ export class Elector {
     return undefined;
   }
 
-  /** A call never outlives the renewal it is for. */
+  /** A call never outlives the renewal it is for, and leaves time for another one: a connection that went dead answers none. */
   #callDeadlineMs(nowMs: number): number {
-    const leftMs = this.#renewedAtMs + this.#timing.renewDeadlineMs - nowMs;
-    return this.#term === undefined ? this.#timing.renewDeadlineMs : Math.max(Math.ceil(leftMs), 1);
+    const { renewDeadlineMs } = this.#timing;
+    const leftMs = this.#term === undefined ? renewDeadlineMs : this.#renewedAtMs + renewDeadlineMs - nowMs;
+    return Math.max(Math.ceil(Math.min(leftMs, renewDeadlineMs / 2)), 1);
   }
 
   #noteVersion(lease: Lease | undefined, nowMs: number): number {

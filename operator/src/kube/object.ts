@@ -38,6 +38,12 @@ export function keyOf({ namespace, name }: { readonly namespace?: string; readon
   return namespace === undefined || namespace === "" ? name : `${namespace}/${name}`;
 }
 
+/** Versions are opaque by contract and numbers in fact; an odd one is taken for newer. */
+export function isOlderVersion(version: string, than: string): boolean {
+  if (!/^[0-9]+$/.test(version) || !/^[0-9]+$/.test(than)) return false;
+  return BigInt(version) < BigInt(than);
+}
+
 /** The reverse of {@link keyOf}. */
 export function nameOf(key: string): ObjectName {
   const slash = key.indexOf("/");

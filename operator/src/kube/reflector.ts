@@ -1,10 +1,11 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
-import { apiErrorOf, isExpired } from "./api-error.ts";
+import { ApiError, apiErrorOf, isExpired } from "./api-error.ts";
 import { collectionPath, type Kind } from "./kind.ts";
 import type { KubeMetrics } from "./metrics.ts";
-import { isRawObject, isRecord } from "./object.ts";
+import { isOlderVersion, isRawObject, isRecord } from "./object.ts";
 import { listRaw, selectors, type ListOptions } from "./resource.ts";
+import { maxRetryWaitMs } from "./retry.ts";
 import type { Change, Store } from "./store.ts";
 import type { Transport } from "./transport.ts";
 
@@ -55,6 +56,9 @@ export class Reflector {
   #resourceVersion = "";
   #hasSynced = false;
   #failures = 0;
+  /** Lists whose watch expired soon after them, in a row. */
+  #expiries = 0;
+  #listedAtMs = Number.NEGATIVE_INFINITY;
   #progressAtMs = performance.now();
 
   constructor(options: ReflectorOptions) {
@@ -92,17 +96,31 @@ export class Reflector {
 
   async #afterFailure(error: unknown): Promise<void> {
     const { logger, kind } = this.#options;
-    const isFirstExpiry = isExpired(error) && this.#failures === 0;
-    if (isExpired(error)) this.#resourceVersion = "";
+    const isFirstExpiry = isExpired(error) && this.#failures === 0 && !this.#isListRecent;
+    if (isExpired(error)) {
+      this.#resourceVersion = "";
+      this.#expiries = this.#isListRecent ? this.#expiries + 1 : 0;
+    }
     this.#failures += 1;
     if (isFirstExpiry) {
       logger.info({ kind: kind.kind }, "watch expired, listing again");
       return;
     }
-    const { backoffBaseMs, backoffMaxMs } = this.#timing;
-    const waitMs = Math.min(backoffBaseMs * 2 ** (this.#failures - 1), backoffMaxMs) * (0.5 + Math.random());
+    const askedMs = error instanceof ApiError ? Math.min(error.retryAfterMs, maxRetryWaitMs) : 0;
+    const waitMs = Math.max(this.#backoffMs(), askedMs);
     logger.warn({ kind: kind.kind, err: error, failures: this.#failures, waitMs }, "list or watch failed");
     await delay(waitMs, undefined, { signal: this.#stopped.signal }).catch(() => undefined);
+  }
+
+  #backoffMs(): number {
+    const { backoffBaseMs, backoffMaxMs } = this.#timing;
+    const row = Math.max(this.#failures, this.#isListRecent ? this.#expiries : 0);
+    return Math.min(backoffBaseMs * 2 ** (row - 1), backoffMaxMs) * (0.5 + Math.random());
+  }
+
+  /** Lists are dear: one that was made just now is not repeated at once, whatever events came in between. */
+  get #isListRecent(): boolean {
+    return performance.now() - this.#listedAtMs < this.#timing.backoffMaxMs;
   }
 
   /** Without a resourceVersion: consistent, where a cached list after an API server's restart could go back in time. */
@@ -113,6 +131,7 @@ export class Reflector {
     this.#tell(store.replace(items), true);
     this.#resourceVersion = resourceVersion;
     this.#hasSynced = true;
+    this.#listedAtMs = performance.now();
     this.#progressed();
     logger.debug({ kind: kind.kind, objects: items.length }, "listed");
   }
@@ -151,13 +170,15 @@ export class Reflector {
     if (type === "ERROR") throw apiErrorOf(500, object);
     if (!isRecord(object) || !isRecord(object["metadata"])) throw new TypeError("a watch event has no object");
     const { resourceVersion } = object["metadata"];
-    if (type !== "BOOKMARK" && isRawObject(object)) {
-      const { store } = this.#options;
-      this.#tell(type === "DELETED" ? store.remove(object) : store.put(object), false);
-    }
-    if (typeof resourceVersion === "string") this.#resourceVersion = resourceVersion;
     this.#failures = 0;
     this.#progressed();
+    if (typeof resourceVersion !== "string") return;
+    // A watch goes forward: what is older is told again, and taking it would undo what came since.
+    if (isOlderVersion(resourceVersion, this.#resourceVersion)) return;
+    this.#resourceVersion = resourceVersion;
+    if (type === "BOOKMARK" || !isRawObject(object)) return;
+    const { store } = this.#options;
+    this.#tell(type === "DELETED" ? store.remove(object) : store.put(object), false);
   }
 
   /** A list alone does not end a row of failures: one that expires at once again would be a hot loop. */

@@ -6,7 +6,7 @@ export type Failure =
   | { readonly kind: "Connection"; readonly code: string };
 
 /** Longest single wait, also when the server asks for more. */
-const maxRetryWaitMs = 15_000;
+export const maxRetryWaitMs = 15_000;
 const baseWaitMs = 100;
 /** The connection was never made, so the server saw nothing. */
 const neverSent = new Set(["ECONNREFUSED", "UND_ERR_CONNECT_TIMEOUT", "EHOSTUNREACH", "ENETUNREACH"]);

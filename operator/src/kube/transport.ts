@@ -3,6 +3,7 @@ import { Agent, request, type Dispatcher } from "undici";
 import { apiErrorOf } from "./api-error.ts";
 import type { ClusterAccess } from "./kubeconfig.ts";
 import type { KubeMetrics } from "./metrics.ts";
+import { RequestPool } from "./request-pool.ts";
 import { errorCodeOf, retryAfterMsOf, retryWaitMs, type Failure } from "./retry.ts";
 import { offsetAfter } from "./server-clock.ts";
 
@@ -39,7 +40,7 @@ const watchHeadersTimeoutMs = 30_000;
 
 interface Connection {
   readonly access: ClusterAccess;
-  readonly requests: Agent;
+  readonly requests: RequestPool;
   readonly watches: Agent;
   readonly metrics: KubeMetrics;
   readonly host: string;
@@ -52,7 +53,7 @@ export function connectTransport(access: ClusterAccess, metrics: KubeMetrics): T
   const connect = { ...access.tls, timeout: 5_000, keepAlive: true };
   const connection: Connection = {
     access,
-    requests: new Agent({ connect, allowH2: false, connections: 32, keepAliveTimeout: 30_000 }),
+    requests: new RequestPool(() => new Agent({ connect, allowH2: false, connections: 32, keepAliveTimeout: 30_000 })),
     watches: new Agent({ connect, allowH2: false, bodyTimeout: 0, headersTimeout: watchHeadersTimeoutMs }),
     metrics,
     host: new URL(access.server).host,
@@ -73,8 +74,10 @@ async function callWithRetries(connection: Connection, call: ApiCall): Promise<u
   const deadline = AbortSignal.timeout(call.deadlineMs ?? defaultDeadlineMs);
   const signal = call.signal === undefined ? deadline : AbortSignal.any([call.signal, deadline]);
   for (let attempt = 0; ; attempt += 1) {
-    const outcome = await attemptOnce(connection, call, signal);
+    const { agent } = connection.requests;
+    const outcome = await attemptOnce(connection, call, { dispatcher: agent, signal });
     if (outcome.kind === "Done") return outcome.body;
+    if (deadline.aborted) connection.requests.leave(agent);
     const waitMs = retryWaitMs(call.method, attempt, outcome.failure);
     if (waitMs === undefined || signal.aborted) throw outcome.error;
     await delay(waitMs, undefined, { signal }).catch(() => {
@@ -87,17 +90,18 @@ type Outcome =
   | { readonly kind: "Done"; readonly body: unknown }
   | { readonly kind: "Failed"; readonly failure: Failure; readonly error: Error };
 
-async function attemptOnce(connection: Connection, call: ApiCall, signal: AbortSignal): Promise<Outcome> {
+async function attemptOnce(
+  connection: Connection,
+  call: ApiCall,
+  options: { readonly dispatcher: Agent; readonly signal: AbortSignal },
+): Promise<Outcome> {
   try {
-    const { statusCode, headers, body } = await authorized(connection, call, {
-      dispatcher: connection.requests,
-      signal,
-    });
+    const { statusCode, headers, body } = await authorized(connection, call, options);
     const parsed = jsonOf(await body.text());
     if (statusCode < 300) return { kind: "Done", body: parsed };
     const retryAfterMs = retryAfterMsOf(headers["retry-after"]);
     const failure: Failure = { kind: "Status", status: statusCode, retryAfterMs };
-    return { kind: "Failed", failure, error: apiErrorOf(statusCode, parsed) };
+    return { kind: "Failed", failure, error: apiErrorOf(statusCode, parsed, retryAfterMs) };
   } catch (error) {
     connection.metrics.restRequests.inc({ code: "<error>", method: call.method, host: connection.host });
     const failure: Failure = { kind: "Connection", code: errorCodeOf(error) };
@@ -150,8 +154,9 @@ async function* watchLines(
   signal: AbortSignal,
 ): AsyncGenerator<unknown> {
   const call: ApiCall = { method: "GET", path, query: { ...query, watch: "true" } };
-  const { statusCode, body } = await authorized(connection, call, { dispatcher: connection.watches, signal });
-  if (statusCode !== 200) throw apiErrorOf(statusCode, jsonOf(await body.text()));
+  const { statusCode, headers, body } = await authorized(connection, call, { dispatcher: connection.watches, signal });
+  if (statusCode !== 200)
+    throw apiErrorOf(statusCode, jsonOf(await body.text()), retryAfterMsOf(headers["retry-after"]));
   body.setEncoding("utf8");
   let rest = "";
   for await (const chunk of body) {
