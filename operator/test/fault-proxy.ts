@@ -21,19 +21,27 @@ export interface Served extends Asked {
 export interface FaultProxy extends AsyncDisposable {
   readonly url: string;
   readonly served: readonly Served[];
+  /** Expired watches that the API server itself ended. */
+  readonly expired: number;
   /** From the next request on; streams keep the fault they have. Undefined: no faults. */
   setPlan(plan: FaultPlan | undefined): void;
+  /** Breaks every connection, whatever its fault. */
+  cut(): void;
 }
 
 export async function startFaultProxy({ server: target, tls }: ClusterAccess): Promise<FaultProxy> {
   const agent = new Agent({ connect: tls, bodyTimeout: 0, headersTimeout: 0 });
   const served: Served[] = [];
+  let expired = 0;
+  const onExpired = () => {
+    expired += 1;
+  };
   let plan: FaultPlan | undefined;
   const server = createServer((request, response) => {
     const asked = askedOf(request);
     const fault = plan?.(asked);
     served.push({ ...asked, atMs: performance.now(), fault });
-    void serve({ request, response, asked, fault, target, agent }).catch(() => {
+    void serve({ request, response, asked, fault, target, agent, onExpired }).catch(() => {
       // The API server is away or the client has left: what a path without us would show it.
       request.socket.resetAndDestroy();
     });
@@ -46,6 +54,12 @@ export async function startFaultProxy({ server: target, tls }: ClusterAccess): P
   return {
     url: `http://127.0.0.1:${address.port}`,
     served,
+    get expired() {
+      return expired;
+    },
+    cut: () => {
+      server.closeAllConnections();
+    },
     setPlan: (next) => {
       plan = next;
     },
@@ -71,6 +85,7 @@ interface Exchange {
   readonly fault: Fault | undefined;
   readonly target: string;
   readonly agent: Agent;
+  readonly onExpired: () => void;
 }
 
 async function serve(exchange: Exchange): Promise<void> {
@@ -123,11 +138,13 @@ function withoutOwn(headers: IncomingMessage["headers"]): Record<string, string 
   );
 }
 
-async function answer({ response, asked, fault }: Exchange, found: Dispatcher.ResponseData): Promise<void> {
+async function answer({ response, asked, fault, onExpired }: Exchange, found: Dispatcher.ResponseData): Promise<void> {
   response.writeHead(found.statusCode, withoutOwn(found.headers));
   response.flushHeaders();
   const isStream = asked.kind === "Watch" && found.statusCode === 200;
-  const steps = isStream ? watchSteps(linesOf(found.body), fault) : bodySteps(await found.body.text(), fault);
+  const steps = isStream
+    ? watchSteps(linesOf(found.body, onExpired), fault)
+    : bodySteps(await found.body.text(), fault);
   for await (const step of steps) if (!(await take(step, response))) return;
   response.end();
 }
@@ -153,12 +170,13 @@ async function take(step: Step, response: ServerResponse): Promise<boolean> {
   }
 }
 
-async function* linesOf(body: Dispatcher.ResponseData["body"]): AsyncGenerator<string> {
+async function* linesOf(body: Dispatcher.ResponseData["body"], onExpired: () => void): AsyncGenerator<string> {
   body.setEncoding("utf8");
   let rest = "";
   for await (const chunk of body) {
     const lines = `${rest}${String(chunk)}`.split("\n");
     rest = lines.pop() ?? "";
+    for (const line of lines) if (line.startsWith('{"type":"ERROR"') && line.includes('"code":410')) onExpired();
     yield* lines;
   }
 }

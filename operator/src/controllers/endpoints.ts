@@ -116,14 +116,14 @@ function wakeDevices(endpoint: EgressEndpoint, world: World, { queues }: Context
     queues.devices.add(keyOf(metadata));
 }
 
-/** Foreign pods carry none of our labels, so no mirror says when they go: ask. */
+/** Foreign pods carry none of our labels, so no mirror says when they go: ask. One of ours is among them until the mirror has it. */
 async function lookAtForeigners(key: string, context: Context): Promise<void> {
   const { view, actor } = context;
   const endpoint = view.snapshot().endpoints.get(key);
   for (const { name } of endpoint?.status.pods ?? []) {
     const known = view.memory.foreignPods.get(keyOf({ namespace: endpoint?.metadata.namespace ?? "", name }));
     if (known === undefined) continue;
-    const found = await actor.pods.get(known);
+    const found = view.isMirrored(known) ? undefined : await actor.pods.get(known);
     if (found?.uid === known.uid) context.queues.endpoints.addAfter(key, troubleRecheckMs);
     else view.memory.foreignPods.delete(keyOf(known));
     view.touch();

@@ -1,7 +1,9 @@
 import type { EgressEndpoint, EgressPool, WhatsAppDevice } from "@wa/schema";
 import type { Links } from "../hub/links.ts";
+import type { Informer } from "../kube/informer.ts";
+import { isOlderVersion, type ObjectName } from "../kube/object.ts";
 import type { Change } from "../kube/store.ts";
-import { indexed, keyOf, type Settings, type World } from "../plan/world.ts";
+import { indexed, keyOf, type PodFacts, type Settings, type World } from "../plan/world.ts";
 import { Fresh } from "./fresh.ts";
 import type { OperatorMemory } from "./memory.ts";
 import type { Mirror, Watched } from "./mirror.ts";
@@ -12,6 +14,10 @@ export interface ViewSources {
   readonly memory: OperatorMemory;
   readonly settings: () => Settings;
   readonly leaderSinceMs: () => number;
+}
+
+interface Written {
+  readonly metadata: ObjectName & { readonly resourceVersion: string };
 }
 
 /** The read side: a snapshot of plain values for the plans, made anew only after something changed. */
@@ -49,17 +55,28 @@ export class View {
   }
 
   wroteDevice(device: WhatsAppDevice): void {
-    this.#devices.put(keyOf(device.metadata), device, device.metadata.resourceVersion);
-    this.touch();
+    this.#wrote(device, this.#devices, this.#sources.mirror.devices);
   }
 
   wrotePool(pool: EgressPool): void {
-    this.#pools.put(keyOf(pool.metadata), pool, pool.metadata.resourceVersion);
-    this.touch();
+    this.#wrote(pool, this.#pools, this.#sources.mirror.pools);
   }
 
   wroteEndpoint(endpoint: EgressEndpoint): void {
-    this.#endpoints.put(keyOf(endpoint.metadata), endpoint, endpoint.metadata.resourceVersion);
+    this.#wrote(endpoint, this.#endpoints, this.#sources.mirror.endpoints);
+  }
+
+  /** The mirror has this very pod, and will say when it goes. */
+  isMirrored({ namespace, name, uid }: PodFacts): boolean {
+    return this.#sources.mirror.pods.raw({ namespace, name })?.metadata.uid === uid;
+  }
+
+  /** An answer may come after the events that followed it: what the mirror has by then is newer, or gone. */
+  #wrote<T extends Written>(written: T, fresh: Fresh<T>, mirror: Informer<unknown>): void {
+    const mirrored = mirror.raw(written.metadata)?.metadata.resourceVersion;
+    const { resourceVersion } = written.metadata;
+    if (mirrored === undefined || !isOlderVersion(mirrored, resourceVersion)) return;
+    fresh.put(keyOf(written.metadata), written, resourceVersion);
     this.touch();
   }
 
