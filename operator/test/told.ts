@@ -42,9 +42,9 @@ function contradiction(
   return kind === "Deleted" || isNewer ? undefined : `it was at ${versionOf(before)}`;
 }
 
-const versionOf = ({ uid, resourceVersion }: RawObject["metadata"]): string => `${uid}@${resourceVersion}`;
+export const versionOf = ({ uid, resourceVersion }: RawObject["metadata"]): string => `${uid}@${resourceVersion}`;
 
-function versionsOf(objects: readonly RawObject[]): Versions {
+export function versionsOf(objects: readonly RawObject[]): Versions {
   return Object.fromEntries(objects.map(({ metadata }) => [keyOf(metadata), versionOf(metadata)] as const));
 }
 
