@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { listRaw } from "../../operator/src/kube/resource.ts";
 import { deviceKind } from "../../operator/src/world/kinds.ts";
 import { Shop } from "../../operator/test/cluster.ts";
+import { StubPods } from "../../operator/test/stub-pods.ts";
 import { readSamples, sumOf } from "../src/prometheus.ts";
 import type { Row } from "../src/result.ts";
 import { namesOf } from "../stage/fleet.ts";
@@ -9,7 +10,6 @@ import { install, type Installation } from "../stage/installation.ts";
 import type { Measurement } from "../stage/measurement.ts";
 import { repeated, rowOf, timed } from "../stage/rows.ts";
 import { say } from "../stage/say.ts";
-import { StubPods } from "../stage/stub-pods.ts";
 import { memoryOf } from "../stage/usage.ts";
 
 const rounds = 20;

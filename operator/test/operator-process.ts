@@ -15,6 +15,11 @@ export class OperatorProcess implements AsyncDisposable {
     this.#child = this.#start();
   }
 
+  /** It has ended by itself, as one that lost its Lease does. */
+  get hasEnded(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null;
+  }
+
   /** Ends it as a crash does, and starts it anew. */
   async crash(): Promise<void> {
     await this.#end();
@@ -37,7 +42,7 @@ export class OperatorProcess implements AsyncDisposable {
   }
 
   async #end(): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    if (this.hasEnded) return;
     this.#child.kill("SIGKILL");
     await once(this.#child, "exit");
   }

@@ -2,7 +2,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { hubAudience, linkVersion, podEnv, SessionReport, type Assignment } from "@wa/schema";
 import { pino } from "pino";
 import { z } from "zod";
-import type { Transport } from "../../operator/src/kube/transport.ts";
+import { keyOf } from "../src/kube/object.ts";
+import type { Transport } from "../src/kube/transport.ts";
 import { HubLink, type LeaderFrame } from "../../session-pod/src/link/hub-link.ts";
 
 const PodList = z.object({
@@ -19,9 +20,14 @@ type Pod = z.infer<typeof PodList>["items"][number];
 const Token = z.object({ status: z.object({ token: z.string() }) });
 const pollMs = 250;
 
+/** Which pod runs a device, by the device's key: two at once would destroy each other's credentials. */
+type Sessions = Map<string, string>;
+
 /** Plays every session pod of a namespace: the session pod's own link, and no session behind it. */
 export class StubPods implements AsyncDisposable {
+  /** What went wrong, a device that two pods ran at once above all. */
   readonly faults: string[] = [];
+  readonly #sessions: Sessions = new Map();
   readonly #transport: Transport;
   readonly #namespace: string;
   readonly #hubUrl: string;
@@ -53,7 +59,14 @@ export class StubPods implements AsyncDisposable {
   async #sync(): Promise<void> {
     const path = `/api/v1/namespaces/${this.#namespace}/pods`;
     const { items } = PodList.parse(await this.#transport.call({ method: "GET", path }));
+    const alive = new Set(items.map(({ metadata }) => metadata.uid));
+    for (const [uid, pod] of this.#pods) if (!alive.has(uid)) await this.#end(uid, pod);
     for (const pod of items) if (!this.#pods.has(pod.metadata.uid)) await this.#begin(pod, path);
+  }
+
+  async #end(uid: string, pod: StubPod): Promise<void> {
+    this.#pods.delete(uid);
+    await pod.close();
   }
 
   async #begin(pod: Pod, path: string): Promise<void> {
@@ -61,7 +74,9 @@ export class StubPods implements AsyncDisposable {
     const contentType = "application/merge-patch+json";
     const status = { status: { phase: "Running" } };
     await this.#transport.call({ method: "PATCH", path: `${path}/${name}/status`, contentType, body: status });
-    this.#pods.set(uid, new StubPod(pod, this.#hubUrl, async () => await this.#token(name, uid)));
+    const readToken = async () => await this.#token(name, uid);
+    const options = { hubUrl: this.#hubUrl, readToken, sessions: this.#sessions, faults: this.faults };
+    this.#pods.set(uid, new StubPod(pod, options));
   }
 
   async #token(name: string, uid: string): Promise<string> {
@@ -72,11 +87,23 @@ export class StubPods implements AsyncDisposable {
   }
 }
 
+interface StubPodOptions {
+  readonly hubUrl: string;
+  readonly readToken: () => Promise<string>;
+  readonly sessions: Sessions;
+  readonly faults: string[];
+}
+
 class StubPod {
   readonly #link: HubLink;
+  readonly #name: string;
+  readonly #options: StubPodOptions;
   readonly #reports = new Map<string, SessionReport>();
 
-  constructor({ metadata, spec }: Pod, hubUrl: string, readToken: () => Promise<string>) {
+  constructor({ metadata, spec }: Pod, options: StubPodOptions) {
+    const { hubUrl, readToken } = options;
+    this.#name = metadata.name;
+    this.#options = options;
     const env = (name: string): string => spec.containers[0]?.env.find((each) => each.name === name)?.value ?? "";
     const pod = { namespace: metadata.namespace, name: metadata.name, uid: metadata.uid, node: "" };
     const endpoint = env(podEnv.endpoint);
@@ -101,18 +128,43 @@ class StubPod {
   }
 
   async close(): Promise<void> {
+    for (const report of this.#reports.values()) this.#left(report);
     await this.#link.close();
   }
 
   #told(frame: LeaderFrame): void {
     if (frame.kind !== "assign") return;
+    const wanted = new Set(frame.assignments.map(({ device }) => device.uid));
+    for (const [uid, report] of this.#reports) if (!wanted.has(uid)) this.#release(report);
     for (const assignment of frame.assignments) {
-      const { uid } = assignment.device;
-      if (this.#reports.get(uid)?.epoch === assignment.epoch) continue;
-      const report = connected(assignment);
-      this.#reports.set(uid, report);
-      this.#link.sendSession(report);
+      const before = this.#reports.get(assignment.device.uid);
+      if (before?.epoch !== assignment.epoch || before.state === "Released") this.#connect(assignment);
     }
+  }
+
+  #connect(assignment: Assignment): void {
+    const { sessions, faults } = this.#options;
+    const key = keyOf(assignment.device);
+    const other = sessions.get(key) ?? this.#name;
+    if (other !== this.#name) faults.push(`${key} runs in ${other} and in ${this.#name}`);
+    sessions.set(key, this.#name);
+    this.#say(connected(assignment));
+  }
+
+  #release(report: SessionReport): void {
+    if (report.state === "Released") return;
+    this.#left(report);
+    this.#say(SessionReport.parse({ device: report.device, epoch: report.epoch, state: "Released", paired: true }));
+  }
+
+  #left({ device }: SessionReport): void {
+    const { sessions } = this.#options;
+    if (sessions.get(keyOf(device)) === this.#name) sessions.delete(keyOf(device));
+  }
+
+  #say(report: SessionReport): void {
+    this.#reports.set(report.device.uid, report);
+    this.#link.sendSession(report);
   }
 }
 
