@@ -23,10 +23,10 @@ const churnMs = Number(process.env["CHURN_MINUTES"] ?? 1.5) * 60_000;
 /** Repeats the choice of faults and changes, though not their timing. */
 const seed = Number(process.env["CHURN_SEED"] ?? Date.now() % 2 ** 31);
 const roundMs = 12_000;
-const restMs = 12_000;
+const restMs = 8_000;
 /** A list that is never answered takes 20 s; two in a row and a backoff. */
 const stalestMs = 60_000;
-const faults = randomFaults(seed, { List: 0.4, Watch: 0.7, Get: 0, Write: 0 });
+const faults = randomFaults(seed, { List: 0.4, Watch: 0.85, Get: 0, Write: 0 }, 12);
 
 let server: ApiServer;
 let proxy: FaultProxy;
@@ -95,8 +95,8 @@ it(
   async () => {
     const endMs = performance.now() + churnMs;
     for (let round = 0; performance.now() < endMs; round += 1) {
-      await delay(roundMs);
-      if (round % 4 === 1) await loseThePast();
+      await delay(Math.min(roundMs, Math.max(endMs - performance.now(), 0)));
+      if (round % 4 === 0) await loseThePast();
       else await server.compactEtcd();
       await writer.pause();
       await audit();
