@@ -8,12 +8,17 @@ import { until } from "./until.ts";
 
 const entry = resolve(import.meta.dirname, "../src/alone.ts");
 
+/** Processes that start at the same time wait for each other. */
+const startMs = 60_000;
+
 export interface AloneOptions {
   readonly simulator: Simulator;
   /** Where the store and its key are. */
   readonly folder: string;
   readonly flags?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
+  /** Files that the process loads before the program. */
+  readonly imports?: readonly string[];
 }
 
 /** `npm run session` as a user starts it: a process of its own, judged by what it prints. */
@@ -24,11 +29,13 @@ export class AloneProcess implements AsyncDisposable {
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #exit: Promise<unknown>;
 
-  constructor({ simulator, folder, flags = [], environment = {} }: AloneOptions) {
-    const args = ["--conditions=source", "--disable-warning=ExperimentalWarning", entry];
+  constructor({ simulator, folder, flags = [], environment = {}, imports = [] }: AloneOptions) {
+    const before = imports.flatMap((file) => ["--import", file]);
+    const args = ["--conditions=source", "--disable-warning=ExperimentalWarning", ...before, entry];
+    const env = { PATH: process.env["PATH"], WA_URL: simulator.url, WA_ROOT_KEY: simulator.rootKeyHex };
     this.#child = spawn(process.execPath, [...args, "--device", "demo", "--qr", "raw", ...flags], {
       cwd: folder,
-      env: { PATH: process.env["PATH"], WA_URL: simulator.url, WA_ROOT_KEY: simulator.rootKeyHex, ...environment },
+      env: { ...env, ...environment },
       stdio: "pipe",
     });
     this.#exit = once(this.#child, "exit");
@@ -62,11 +69,11 @@ export class AloneProcess implements AsyncDisposable {
   }
 
   async connected(): Promise<SessionReport> {
-    return await this.until("Connected", ({ state }) => state === "Connected");
+    return await this.until("Connected", ({ state }) => state === "Connected", startMs);
   }
 
   async qr(): Promise<string> {
-    return await until("a QR code", () => this.qrs[0]);
+    return await until("a QR code", () => this.qrs[0], startMs);
   }
 
   signal(name: NodeJS.Signals): void {
@@ -77,6 +84,12 @@ export class AloneProcess implements AsyncDisposable {
   async exited(): Promise<number | null> {
     await this.#exit;
     return this.#child.exitCode;
+  }
+
+  /** The signal that ended it; null where it ended by itself. */
+  async endedBy(): Promise<NodeJS.Signals | null> {
+    await this.#exit;
+    return this.#child.signalCode;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { appendFile, chmod, chown, mkdtemp, rm } from "node:fs/promises";
+import { appendFile, chmod, chown, mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,6 +19,9 @@ export interface TestPostgres {
   /** Ends the server as a crash does; `start` brings it back on the same port with the same data. */
   crash(): Promise<void>;
   start(): Promise<void>;
+  /** Stops every process of the server where it is, as a frozen machine does; nothing is closed. `resume` lets them go on. */
+  pause(): Promise<void>;
+  resume(): Promise<void>;
   /** Ends the server and removes its files. */
   stop(): Promise<void>;
 }
@@ -50,11 +53,25 @@ export async function startPostgres(): Promise<TestPostgres> {
     createDatabase,
     start,
     crash: () => end("immediate"),
+    pause: async () => signalAll(await processesOf(data), "SIGSTOP"),
+    resume: async () => signalAll(await processesOf(data), "SIGCONT"),
     stop: async () => {
       if (existsSync(join(data, "postmaster.pid"))) await end("immediate");
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** The server's process, then its children: stopped in this order, it makes no further ones. */
+async function processesOf(data: string): Promise<number[]> {
+  const [line = ""] = (await readFile(join(data, "postmaster.pid"), "utf8")).split("\n");
+  const pid = Number(line);
+  const children = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8");
+  return [pid, ...children.split(" ").filter(Boolean).map(Number)];
+}
+
+function signalAll(pids: readonly number[], signal: NodeJS.Signals): void {
+  for (const pid of pids) process.kill(pid, signal);
 }
 
 async function ownByServer(folder: string): Promise<void> {

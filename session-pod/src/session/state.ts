@@ -5,6 +5,8 @@ import type { Disconnect } from "./causes.ts";
 export interface SessionState {
   readonly phase: Phase;
   readonly isPaired: boolean;
+  /** The server has accepted these credentials: it heard that the device was linked. */
+  readonly hasLoggedIn: boolean;
   readonly desired: "Running" | "LoggedOut";
   /** Failed attempts in a row. */
   readonly failures: number;
@@ -33,7 +35,7 @@ type Phase =
   | { readonly kind: "Resting"; readonly as: "Hibernated" | "LoggedOut" | "Blocked" | "Released" | "LogoutDone" };
 
 export type SessionEvent =
-  | { readonly kind: "started"; readonly isPaired: boolean }
+  | { readonly kind: "started"; readonly isPaired: boolean; readonly hasLoggedIn: boolean }
   /** The grant's time has come. */
   | { readonly kind: "granted" }
   | { readonly kind: "qr"; readonly code: string }
@@ -62,6 +64,8 @@ export type Effect =
   /** Sends `windowEnded` at the end of the pairing window. */
   | { readonly kind: "endWindowIn"; readonly delayMs: number }
   | { readonly kind: "archiveCredentials"; readonly reason: Cause }
+  /** Archives the credentials, then begins as an unlinked device, with `started`. */
+  | { readonly kind: "startAfresh"; readonly reason: Cause }
   /** Unlinks at the server, erases the credentials, then sends `loggedOut`. */
   | { readonly kind: "logOut" }
   | { readonly kind: "eraseCredentials" }

@@ -63,8 +63,8 @@ const refusedByProxy: Disconnect = {
   egress: { phase: "proxy", code: "AuthenticationFailed", isProxied: true },
 };
 const restart: Disconnect = { statusCode: 515, message: "Stream Errored (restart required)" };
-const linked = (): Driven => new Driven().does({ kind: "started", isPaired: true });
-const unlinked = (): Driven => new Driven().does({ kind: "started", isPaired: false });
+const linked = (): Driven => new Driven().does({ kind: "started", isPaired: true, hasLoggedIn: true });
+const unlinked = (): Driven => new Driven().does({ kind: "started", isPaired: false, hasLoggedIn: false });
 const connected = (): Driven => linked().does({ kind: "granted" }, { kind: "open", identity });
 const rested = ({ state }: Driven): string => (state.phase.kind === "Resting" ? state.phase.as : state.phase.kind);
 
@@ -128,7 +128,7 @@ describe("a pairing code", () => {
   it("is shown alone, without QR codes, until the window ends", () => {
     const pairing = { method: "PairingCode", phoneNumber: "+33612345678", windowMs: 100_000 } as const;
     const session = new Driven("Running", { pairing }).does(
-      { kind: "started", isPaired: false },
+      { kind: "started", isPaired: false, hasLoggedIn: false },
       { kind: "granted" },
       { kind: "qr", code: "2@x" },
       { kind: "pairingCode", code: "ABCD1234", validMs: 500_000 },
@@ -223,6 +223,14 @@ describe("a cause", () => {
     expect(state.isPaired).toBe(false);
   });
 
+  it("LoggedOut at the first login of all shows a new code: the phone never heard of this device", () => {
+    const session = new Driven().does({ kind: "started", isPaired: true, hasLoggedIn: false });
+    expect(session.fails(failure(401)).effects).toContainEqual({ kind: "startAfresh", reason: "LoggedOut" });
+    expect(rested(session)).not.toBe("LoggedOut");
+    session.does({ kind: "started", isPaired: true, hasLoggedIn: false }, { kind: "open", identity });
+    expect(rested(session.does(closed(failure(401))))).toBe("LoggedOut");
+  });
+
   it("TempBanned waits for the server's own end, once", () => {
     const session = linked().fails(failure(402), { expireMs: 3_600_000 });
     expect(session.effects).toContainEqual({ kind: "wakeIn", delayMs: 3_600_000 });
@@ -237,7 +245,8 @@ describe("a cause", () => {
 });
 
 describe("a device to be unlinked", () => {
-  const toUnlink = (isPaired: boolean): Driven => new Driven("LoggedOut").does({ kind: "started", isPaired });
+  const toUnlink = (isPaired: boolean): Driven =>
+    new Driven("LoggedOut").does({ kind: "started", isPaired, hasLoggedIn: isPaired });
 
   it("that was never linked is done at once", () => {
     expect(rested(toUnlink(false))).toBe("LogoutDone");

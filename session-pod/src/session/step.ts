@@ -18,6 +18,7 @@ export const newSession = (
 ): SessionState => ({
   phase: { kind: "WaitingForGrant", bucket: "registration" },
   isPaired: false,
+  hasLoggedIn: false,
   desired,
   failures: 0,
   failuresAtServer: 0,
@@ -31,7 +32,7 @@ export const newSession = (
 export function step(state: SessionState, event: SessionEvent, at: Circumstances): Step {
   switch (event.kind) {
     case "started":
-      return begin({ ...state, isPaired: event.isPaired }, bucketFor(event.isPaired));
+      return begin({ ...state, isPaired: event.isPaired, hasLoggedIn: event.hasLoggedIn }, bucketFor(event.isPaired));
     case "granted":
       return state.phase.kind === "WaitingForGrant"
         ? [{ ...state, phase: { kind: "Connecting" } }, [{ kind: "connect" }]]
@@ -123,6 +124,7 @@ function opened(state: SessionState, event: Extract<SessionEvent, { kind: "open"
     ...rested,
     phase: { kind: "Connected" },
     isPaired: true,
+    hasLoggedIn: true,
     identity: event.identity,
     connectedSinceMs: at.nowMs,
   };
@@ -195,9 +197,15 @@ function windowEnded(state: SessionState, at: Circumstances): Step {
   ]);
 }
 
-/** A device that is to be unlinked and is no more: only its credentials are left to erase, and `loggedOut` follows. */
+/**
+ * A device that is to be unlinked and is no more: only its credentials are left to erase, and `loggedOut` follows. One whose
+ * first login is refused was never linked: its end came between the commit of its credentials and the answer to the phone.
+ * Nobody unlinked it, so nobody has to ask for the next code.
+ */
 function pairAgain(state: SessionState, cause: Cause): Step {
   if (state.desired === "LoggedOut") return [state, [{ kind: "eraseCredentials" }]];
+  if (cause === "LoggedOut" && state.isPaired && !state.hasLoggedIn)
+    return [state, [{ kind: "startAfresh", reason: cause }]];
   if (cause === "LoggedOut" && state.isPaired)
     return rest({ ...state, isPaired: false }, "LoggedOut", [
       { kind: "archiveCredentials", reason: cause },

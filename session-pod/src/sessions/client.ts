@@ -69,6 +69,8 @@ export interface ClientSocket {
 /** A device's credentials in memory: one object for the life of the process, shared by its sockets one after another. */
 export interface ClientDevice {
   readonly isPaired: boolean;
+  /** The server has accepted a login with these credentials. */
+  readonly hasLoggedIn: boolean;
   readonly identity: Identity | undefined;
   /** Chosen when the device was made; a linked device keeps it until it is linked anew. */
   readonly browser: Browser;

@@ -189,7 +189,8 @@ export class RunningSession {
   #begin(): void {
     this.#standing = { kind: "Running" };
     this.#state = this.#fresh();
-    this.#dispatch({ kind: "started", isPaired: this.#device?.isPaired === true });
+    const { isPaired = false, hasLoggedIn = false } = this.#device ?? {};
+    this.#dispatch({ kind: "started", isPaired, hasLoggedIn });
   }
 
   /** Asked before the wait for a start and before the start: an owner of before must not push out the new one. */
@@ -253,16 +254,13 @@ export class RunningSession {
       case "pairingCode":
       case "paired":
       case "open":
-        this.#dispatch(event);
-        return;
+        return this.#dispatch(event);
       case "closed":
         this.#connection = undefined;
-        this.#dispatch({ ...event, clientVersion: this.#version });
-        return;
+        return this.#dispatch({ ...event, clientVersion: this.#version });
       case "fenceLost":
         this.#connection = undefined;
-        void this.#takeClaim();
-        return;
+        return void this.#takeClaim();
       default:
         event satisfies never;
     }
@@ -286,7 +284,7 @@ export class RunningSession {
     this.#dispatch({ kind: "loggedOut" });
   }
 
-  async #untilStored(work: (claim: Claim) => Promise<void>): Promise<void> {
+  async #untilStored(work: (claim: Claim) => Promise<void>, next: "rest" | "begin" = "rest"): Promise<void> {
     const life = this.#life;
     const outcome = await untilStored(async () => {
       if (life === this.#life && this.#claim !== undefined) await work(this.#claim);
@@ -294,6 +292,7 @@ export class RunningSession {
     if (life !== this.#life) return;
     this.#device = undefined;
     if (outcome === "Lost") void this.#takeClaim();
+    else if (next === "begin") this.#begin();
   }
 
   #dispatch(event: SessionEvent): void {
@@ -319,6 +318,8 @@ export class RunningSession {
         return this.#timers.set("window", effect.delayMs, () => this.#dispatch({ kind: "windowEnded" }));
       case "archiveCredentials":
         return void this.#untilStored(async (claim) => await claim.archive(effect.reason));
+      case "startAfresh":
+        return void this.#untilStored(async (claim) => await claim.archive(effect.reason), "begin");
       case "eraseCredentials":
         return void this.#erase();
       case "logOut":

@@ -36,3 +36,9 @@ export function addTo(batch: Batch, commit: Commit): void {
   batch.inbox.push(...(commit.inbox ?? []));
   for (const fate of commit.outbox ?? []) batch.outbox.set(fate.messageId, fate);
 }
+
+/** Names of what a batch holds: types of values, `inbox`, `outbox`. */
+export function contentsOf({ puts, deletes, inbox, outbox }: Batch): string[] {
+  const types = [...puts.values(), ...deletes.values()].map(({ type }) => type);
+  return [...new Set([...types, ...(inbox.length > 0 ? ["inbox"] : []), ...(outbox.size > 0 ? ["outbox"] : [])])];
+}

@@ -5,7 +5,8 @@ import {
   type GenerationStore,
   type OutboxMessage,
 } from "../sessions/ports.ts";
-import { addTo, emptyBatch, type Batch } from "./batch.ts";
+import { tellMoment } from "../sessions/moments.ts";
+import { addTo, contentsOf, emptyBatch, type Batch } from "./batch.ts";
 import { inFence } from "./fence.ts";
 import { findInbox, findOutbox } from "./messages.ts";
 import { ReadCache } from "./read-cache.ts";
@@ -112,14 +113,19 @@ export class Generation implements GenerationStore {
   async #write(batch: Batch): Promise<void> {
     const { database, fence, sealer } = this.#owned;
     const sealed = sealBatch(fence.device, sealer, batch);
+    const reached = (step: "begins" | "written" | "done"): void =>
+      tellMoment(() => ({ kind: "commit", step, holds: contentsOf(batch) }));
     this.#cache.forget(batch);
+    reached("begins");
     await this.#untilDone("commit", () =>
       inFence(database, fence, async (trx) => {
         await writeBatch(trx, fence.device, sealed);
+        reached("written");
         // Closed meanwhile: roll back rather than land behind the next generation's first read.
         this.#end.signal.throwIfAborted();
       }),
     );
+    reached("done");
     if (!this.#end.signal.aborted) this.#cache.keepWritten(batch);
   }
 

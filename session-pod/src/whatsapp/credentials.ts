@@ -25,6 +25,9 @@ export function forgetOldHistory({ creds }: Credentials): void {
   creds.processedHistoryMessages = creds.processedHistoryMessages.slice(-rememberedHistoryMessages);
 }
 
+/** The first prekeys are made once the first login is accepted, and not before. */
+export const hasLoggedIn = ({ creds }: Credentials): boolean => creds.nextPreKeyId > 1;
+
 export function encodeCredentials({ creds, browser }: Credentials): Uint8Array {
   const stored = { format, browser, creds };
   return Buffer.from(JSON.stringify(stored, BufferJSON.replacer));

@@ -1,7 +1,14 @@
 import "./quiet.ts";
 import { DEFAULT_CONNECTION_CONFIG, WA_CERT_DETAILS } from "@whiskeysockets/baileys";
 import type { Browser, ClientDevice, ClientLibrary, ClientSocket, Identity, OpenRequest } from "../sessions/client.ts";
-import { decodeCredentials, identityOf, isPaired, newCredentials, type Credentials } from "./credentials.ts";
+import {
+  decodeCredentials,
+  hasLoggedIn,
+  identityOf,
+  isPaired,
+  newCredentials,
+  type Credentials,
+} from "./credentials.ts";
 import { HistoryTurn } from "./history.ts";
 import { WhatsAppSocket } from "./socket.ts";
 
@@ -32,6 +39,10 @@ class WhatsAppDeviceCredentials implements ClientDevice {
 
   get isPaired(): boolean {
     return isPaired(this.#credentials);
+  }
+
+  get hasLoggedIn(): boolean {
+    return hasLoggedIn(this.#credentials);
   }
 
   get identity(): Identity | undefined {

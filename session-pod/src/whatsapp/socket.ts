@@ -9,6 +9,7 @@ import {
   type WASocket,
 } from "@whiskeysockets/baileys";
 import type { ClientEvent, ClientSocket, OpenRequest } from "../sessions/client.ts";
+import { areMomentsHeard, tellMoment } from "../sessions/moments.ts";
 import { FenceLostError, GenerationClosedError, type OutboxMessage } from "../sessions/ports.ts";
 import { encodeCredentials, forgetOldHistory, identityOf, isPaired, isSelf, type Credentials } from "./credentials.ts";
 import { closedBy } from "./disconnect.ts";
@@ -17,7 +18,7 @@ import { SessionHistory, type HistoryTurn } from "./history.ts";
 import { holdUntilStored, keyStore, type Hold } from "./key-store.ts";
 import { durableRepository } from "./signal-repository.ts";
 import { socketConfig } from "./socket-config.ts";
-import { Envelopes } from "./stanzas.ts";
+import { Envelopes, outlineOf } from "./stanzas.ts";
 import { Streams } from "./streams.ts";
 
 /** The library's goodbye waits 30 s for a silent server. */
@@ -101,6 +102,10 @@ export class WhatsAppSocket implements ClientSocket {
     const { ev, ws } = this.#socket;
     ev.on("creds.update", () => this.#saveCredentials());
     ev.on("connection.update", (update) => this.#changed(update));
+    if (areMomentsHeard())
+      ws.on("frame", (frame: BinaryNode | Uint8Array) => {
+        if (!(frame instanceof Uint8Array)) tellMoment(() => ({ kind: "heard", ...outlineOf(frame) }));
+      });
     ws.prependListener("CB:message", (stanza: BinaryNode) => envelopes.remember(stanza));
     ws.on("CB:success", () => this.#emit({ kind: "accepted" }));
     ws.on("CB:ack,class:message", ({ attrs }: BinaryNode) => this.#acknowledged(attrs));
@@ -141,7 +146,10 @@ export class WhatsAppSocket implements ClientSocket {
     if (!isPaired(this.#credentials) || this.#isOver) return;
     const release = this.#streams.holdBack();
     const committed = this.#hold(this.#request.store.commit({ creds: encodeCredentials(this.#credentials) }));
-    void committed.then(release);
+    void committed.then(() => {
+      release();
+      tellMoment(() => ({ kind: "released" }));
+    });
   }
 
   /** For a retry receipt the library makes a prekey and sends its public half before the transaction's end. */

@@ -35,3 +35,9 @@ function headOf({ attrs }: BinaryNode): Omit<Envelope, "isContent"> {
     timestampMs: Number(attrs["t"] ?? 0) * 1_000,
   };
 }
+
+/** What kind of stanza it is, without anything that it says. */
+export function outlineOf({ tag, attrs, content }: BinaryNode): { tag: string; type: string; child: string } {
+  const child = Array.isArray(content) ? (content[0]?.tag ?? "") : "";
+  return { tag, type: attrs["type"] ?? attrs["class"] ?? "", child };
+}
