@@ -16,6 +16,7 @@ import { masterKeyIn } from "./config/master-key-file.ts";
 import { parseSendLine } from "./config/send-line.ts";
 import { createDialer } from "./egress/create-dialer.ts";
 import { serveObservation } from "./observe/http.ts";
+import { LateStore } from "./link/late-store.ts";
 import { createLog } from "./observe/log.ts";
 import { PodMetrics } from "./observe/metrics.ts";
 import { attributeFaults } from "./sessions/faults.ts";
@@ -24,6 +25,7 @@ import { Sessions } from "./sessions/sessions.ts";
 import { createDatabase } from "./store/database.ts";
 import { enqueueText } from "./store/enqueue.ts";
 import { openStore } from "./store/open-store.ts";
+import type { OnTrouble } from "./store/trouble.ts";
 import { createSealer } from "./store/seal.ts";
 import { whatsAppLibrary } from "./whatsapp/library.ts";
 
@@ -46,15 +48,14 @@ async function run(config: AloneConfig): Promise<void> {
   const log = createLog(config.logLevel);
   const identity = identityOf(config);
   const metrics = new PodMetrics(() => countByState(sessions.reports()));
-  await using store = await openStore({
-    url: config.storeUrl,
-    canaryKeyBase64: identity.canaryKeyBase64,
-    installation: alone.installation,
-    onTrouble: (trouble) => {
-      metrics.storeTrouble.inc({ operation: trouble.operation });
-      log.warn(trouble, "store trouble");
-    },
-  });
+  const onTrouble: OnTrouble = (trouble) => {
+    metrics.storeTrouble.inc({ operation: trouble.operation });
+    log.warn(trouble, "store trouble");
+  };
+  const { canaryKeyBase64 } = identity;
+  const storeOptions = { url: config.storeUrl, canaryKeyBase64, installation: alone.installation, onTrouble };
+  // Opened by the claim, and again as long as the database is away.
+  await using store = new LateStore(async () => await openStore(storeOptions));
   const dialer = dialerFor(config);
   const sessions = new Sessions({
     store,
@@ -106,6 +107,8 @@ async function untilEnd(config: AloneConfig, identity: Identity, sessions: Sessi
       queueMicrotask(assign);
       return;
     }
+    // Another key or a newer schema does not mend itself.
+    if (report.state === "StoreRefused" && !hasClaimed) return ended.reject(new Error(report.message));
     hasClaimed ||= !unclaimedStates.has(report.state);
     tell(report);
     if (endStates.has(report.state) || report.reason === takenOver) ended.resolve();

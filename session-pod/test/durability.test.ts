@@ -1,18 +1,11 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { alone, currentDataKey, parseMasterKey, storeKey } from "@wa/schema";
 import { startSimulator, type Simulator } from "@wa/simulator";
-import { Client } from "pg";
 import { afterAll, beforeAll, beforeEach, expect, it, onTestFinished } from "vitest";
-import { createDatabase } from "../src/store/database.ts";
-import { listInbox } from "../src/store/list-inbox.ts";
-import { createSealer } from "../src/store/seal.ts";
-import { messageText } from "../src/whatsapp/message-text.ts";
-import { AloneProcess, linkedAlone, type AloneOptions } from "./alone-process.ts";
+import { AloneProcess, linkedAlone } from "./alone-process.ts";
+import { AloneScene } from "./alone-scene.ts";
 import { serve } from "./egress-servers.ts";
+import { holdWrites } from "./hold-writes.ts";
 import { startPostgres, type TestPostgres } from "./postgres.ts";
 import { until } from "./until.ts";
 
@@ -26,9 +19,7 @@ const heldMs = 3_000;
 
 let simulator: Simulator;
 let postgres: TestPostgres;
-let phone: string;
-let url: string;
-let run: AloneOptions;
+let scene: AloneScene;
 let accounts = 0;
 
 beforeAll(async () => {
@@ -40,136 +31,92 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   accounts += 1;
-  phone = `3362000${String(accounts).padStart(4, "0")}`;
-  url = await postgres.createDatabase(`d${accounts}`);
-  const folder = await mkdtemp(join(tmpdir(), "wa-durable-"));
-  onTestFinished(async () => await rm(folder, { recursive: true, force: true }));
-  run = { simulator, folder, environment: { WA_STORE: url } };
+  const phone = `3362000${String(accounts).padStart(4, "0")}`;
+  const url = await postgres.createDatabase(`d${accounts}`);
+  scene = await AloneScene.open({ simulator, phone, peer, url });
+  return async () => await scene[Symbol.asyncDispose]();
 });
 
 it("the store crashes under a commit: the process and the socket live on, and the message is acknowledged later", async () => {
-  await using session = await linkedAlone(run, phone);
-  await exchange(session);
-  const before = await device();
-  await holdWrites("wa_value", "wa_inbox");
-  await simulator.client.text(peer, phone, "meanwhile");
+  await using session = await linkedAlone(scene.run, scene.phone);
+  await scene.exchange(session, "first");
+  const before = await scene.device();
+  await holdWrites(scene.url, "wa_value", "wa_inbox");
+  await scene.textFromPeer("meanwhile");
   await sleep(500);
   await postgres.crash();
   await sleep(500);
   await postgres.start();
-  await until("the receipt", async () => (await device()).messagesAcknowledged === 2, 40_000);
-  expect(await inboxTexts()).toEqual(["first in", "meanwhile"]);
-  expect(await device()).toMatchObject({ socketsEver: before.socketsEver, messagesRefused: 0, retryReceipts: 0 });
+  await until("the receipt", async () => (await scene.device()).messagesAcknowledged === 2, 40_000);
+  expect(await scene.inboxTexts()).toEqual(["first in", "meanwhile"]);
+  expect(await scene.device()).toMatchObject({ socketsEver: before.socketsEver, messagesRefused: 0, retryReceipts: 0 });
 });
 
 it("the phone hears of the link after the credentials are stored", async () => {
-  await using session = new AloneProcess(run);
+  await using session = new AloneProcess(scene.run);
   const qr = await session.qr();
-  const release = await holdWrites("wa_value");
-  const scanned = simulator.client.scan(phone, qr);
+  const release = await holdWrites(scene.url, "wa_value");
+  const scanned = simulator.client.scan(scene.phone, qr);
   await sleep(heldMs);
-  expect((await simulator.client.stats(phone)).devices).toEqual({});
+  expect((await simulator.client.stats(scene.phone)).devices).toEqual({});
   await release();
   await scanned;
   await session.connected();
 });
 
 it("killed before the credentials are stored, the device is not linked, and a new scan links it", async () => {
-  const session = new AloneProcess(run);
+  const session = new AloneProcess(scene.run);
   const qr = await session.qr();
-  const release = await holdWrites("wa_value");
-  const scanned = simulator.client.scan(phone, qr).catch(() => undefined);
+  const release = await holdWrites(scene.url, "wa_value");
+  const scanned = simulator.client.scan(scene.phone, qr).catch(() => undefined);
   await sleep(1_000);
   session.signal("SIGKILL");
   await session.exited();
   await release();
   await scanned;
-  expect((await simulator.client.stats(phone)).devices).toEqual({});
-  await using again = await linkedAlone(run, phone);
+  expect((await simulator.client.stats(scene.phone)).devices).toEqual({});
+  await using again = await linkedAlone(scene.run, scene.phone);
   expect(again.last?.paired).toBe(true);
 });
 
 it("every prekey that the server has is in the store, however the first upload broke", async () => {
-  await simulator.client.setScenarioOf(phone, {
+  await simulator.client.setScenarioOf(scene.phone, {
     rules: [{ stage: "iq", xmlns: "encrypt", child: "registration", times: 1, action: { kind: "reset" } }],
   });
-  await using session = await linkedAlone(run, phone);
+  await using session = await linkedAlone(scene.run, scene.phone);
   // What the dead socket had under way would land by now.
   await sleep(heldMs);
-  const { preKeyIds = [] } = await device();
+  const { preKeyIds = [] } = await scene.device();
   expect(preKeyIds.length).toBeGreaterThanOrEqual(812);
-  const client = new Client({ connectionString: url });
-  await client.connect();
-  const { rows } = await client.query("select id from wa_value where type = 'pre-key'");
-  await client.end();
-  const stored = new Set(rows.map((row: { id: string }) => Number(row.id)));
-  expect(preKeyIds.filter((id) => !stored.has(id))).toEqual([]);
+  expect(await scene.preKeysWithoutPrivateHalf()).toEqual([]);
   expect(session.reports.some(({ lastDisconnect }) => lastDisconnect?.cause === "NetworkLoss")).toBe(true);
-  await simulator.client.text(peer, phone, "by a prekey");
-  await until("the text", async () => (await inboxTexts()).includes("by a prekey"));
+  await scene.textFromPeer("by a prekey");
+  await until("the text", async () => (await scene.inboxTexts()).includes("by a prekey"));
 });
 
-/** No write to these tables ends until the returned function is called; reads go on. */
-async function holdWrites(...tables: readonly string[]): Promise<() => Promise<void>> {
-  const client = new Client({ connectionString: url });
-  // A server that is made to crash takes this connection along.
-  client.on("error", () => undefined);
-  await client.connect();
-  await client.query("begin");
-  await client.query(`lock table ${tables.join(", ")} in exclusive mode`);
-  return async () => {
-    await client.query("rollback");
-    await client.end();
-  };
-}
-
-async function device() {
-  const { devices } = await simulator.client.stats(phone);
-  const [stats] = Object.values(devices);
-  if (stats === undefined) throw new Error("no device of this account");
-  return stats;
-}
-
-const sentTexts = async (): Promise<string[]> =>
-  (await simulator.client.messages(peer)).filter(({ from }) => from === phone).map(({ text }) => text);
-
-async function inboxTexts(): Promise<string[]> {
-  const key = storeKey(alone.installation, alone.namespace, "demo");
-  const masterKey = parseMasterKey(await readFile(join(run.folder, "demo.key"), "utf8"));
-  const database = createDatabase(url);
-  const sealer = createSealer(key, [currentDataKey(masterKey, key)]);
-  const texts: string[] = [];
-  for await (const { plaintext } of listInbox(database, { device: key, sealer }, 0)) {
-    const text = messageText(plaintext);
-    if (text !== undefined) texts.push(text);
-  }
-  await database.db.destroy();
-  return texts;
-}
-
-/** Both ratchets have turned once, so that what follows is ordinary traffic. */
-async function exchange(session: AloneProcess): Promise<void> {
-  session.send(`+${peer}`, "first out");
-  await simulator.client.text(peer, phone, "first in");
-  await until("both", async () => (await sentTexts()).length === 1 && (await device()).messagesAcknowledged === 1);
-}
-
 it("while a commit is held the server sees neither message nor receipt; after it both, on the same socket", async () => {
-  await using session = await linkedAlone(run, phone);
-  await exchange(session);
-  const before = await device();
-  const release = await holdWrites("wa_value", "wa_inbox");
+  await using session = await linkedAlone(scene.run, scene.phone);
+  await scene.exchange(session, "first");
+  const before = await scene.device();
+  const release = await holdWrites(scene.url, "wa_value", "wa_inbox");
   session.send(`+${peer}`, "held out");
-  await simulator.client.text(peer, phone, "held in");
+  await scene.textFromPeer("held in");
   await sleep(heldMs);
-  expect(await sentTexts()).toEqual(["first out"]);
-  expect(await device()).toMatchObject({ messagesAcknowledged: 1, messagesRefused: 0, receipts: before.receipts });
+  expect(await scene.sentTexts()).toEqual(["first out"]);
+  expect(await scene.device()).toMatchObject({
+    messagesAcknowledged: 1,
+    messagesRefused: 0,
+    receipts: before.receipts,
+  });
 
   await release();
-  await until("both", async () => (await sentTexts()).length === 2 && (await device()).messagesAcknowledged === 2);
-  expect(await sentTexts()).toEqual(["first out", "held out"]);
-  expect(await inboxTexts()).toEqual(["first in", "held in"]);
-  expect(await device()).toMatchObject({
+  await until(
+    "both",
+    async () => (await scene.sentTexts()).length === 2 && (await scene.device()).messagesAcknowledged === 2,
+  );
+  expect(await scene.sentTexts()).toEqual(["first out", "held out"]);
+  expect(await scene.inboxTexts()).toEqual(["first in", "held in"]);
+  expect(await scene.device()).toMatchObject({
     socketsEver: before.socketsEver,
     messagesRefused: 0,
     messagesRepeated: 0,
@@ -177,69 +124,95 @@ it("while a commit is held the server sees neither message nor receipt; after it
   });
 });
 
+it("a text that arrives while one that leaves is held turns the ratchet from where that one left it", async () => {
+  await using session = await linkedAlone(scene.run, scene.phone);
+  await scene.exchange(session, "first");
+  // Two in a row: the second of them makes no new chain, in which a counter that was lost would not be missed.
+  await scene.textFromPeer("one in");
+  await until("one", async () => (await scene.device()).messagesPending === 0);
+  const release = await holdWrites(scene.url, "wa_value", "wa_inbox");
+  await scene.enqueue("held out");
+  // Long enough for the outbox to be read and the text to be encrypted.
+  await sleep(heldMs);
+  await scene.textFromPeer("held in");
+  await sleep(heldMs);
+  await release();
+  await until(
+    "both",
+    async () => (await scene.sentTexts()).length === 2 && (await scene.device()).messagesPending === 0,
+  );
+  await scene.exchange(session, "next");
+  expect(await scene.sentTexts()).toEqual(["first out", "held out", "next out"]);
+  expect(await scene.inboxTexts()).toEqual(["first in", "one in", "held in", "next in"]);
+  expect(await scene.unreadable()).toBe(0);
+});
+
 it("killed while the commit is held, nothing is lost and nothing doubled", async () => {
-  const session = await linkedAlone(run, phone);
-  await exchange(session);
-  const release = await holdWrites("wa_value", "wa_inbox");
+  const session = await linkedAlone(scene.run, scene.phone);
+  await scene.exchange(session, "first");
+  const release = await holdWrites(scene.url, "wa_value", "wa_inbox");
   session.send(`+${peer}`, "held out");
-  await simulator.client.text(peer, phone, "held in");
+  await scene.textFromPeer("held in");
   await sleep(heldMs);
   session.signal("SIGKILL");
   await session.exited();
-  expect(await sentTexts()).toEqual(["first out"]);
+  expect(await scene.sentTexts()).toEqual(["first out"]);
   await release();
 
-  await using again = new AloneProcess(run);
+  await using again = new AloneProcess(scene.run);
   await again.connected();
-  await until("both", async () => (await sentTexts()).length === 2 && (await device()).messagesPending === 0);
-  expect(await sentTexts()).toEqual(["first out", "held out"]);
-  expect(await inboxTexts()).toEqual(["first in", "held in"]);
+  await until(
+    "both",
+    async () => (await scene.sentTexts()).length === 2 && (await scene.device()).messagesPending === 0,
+  );
+  expect(await scene.sentTexts()).toEqual(["first out", "held out"]);
+  expect(await scene.inboxTexts()).toEqual(["first in", "held in"]);
   // A ratchet that had turned without its commit would show here: the next texts could not be read.
   again.send(`+${peer}`, "after out");
-  await simulator.client.text(peer, phone, "after in");
-  await until("both", async () => (await sentTexts()).length === 3 && (await inboxTexts()).length === 3);
-  expect(await device()).toMatchObject({ messagesRefused: 0, messagesRepeated: 0, retryReceipts: 0 });
+  await scene.textFromPeer("after in");
+  await until("both", async () => (await scene.sentTexts()).length === 3 && (await scene.inboxTexts()).length === 3);
+  expect(await scene.device()).toMatchObject({ messagesRefused: 0, messagesRepeated: 0, retryReceipts: 0 });
 });
 
 it("killed after the send and before it could be noted, it is sent again as the same message", async () => {
-  const session = await linkedAlone(run, phone);
-  await exchange(session);
+  const session = await linkedAlone(scene.run, scene.phone);
+  await scene.exchange(session, "first");
   // Written by a connection of its own, so that the row is there before the lock.
   session.send(`+${peer}`, "once");
   const release = await until("the row", async () => {
-    const held = await holdWrites("wa_outbox");
-    if ((await queued()) === 1) return held;
+    const held = await holdWrites(scene.url, "wa_outbox");
+    if ((await scene.queued()) === 1) return held;
     await held();
     return undefined;
   });
-  await until("the text", async () => (await sentTexts()).includes("once"));
+  await until("the text", async () => (await scene.sentTexts()).includes("once"));
   session.signal("SIGKILL");
   await session.exited();
   await release();
-  expect(await queued()).toBe(1);
+  expect(await scene.queued()).toBe(1);
 
-  await using again = new AloneProcess(run);
+  await using again = new AloneProcess(scene.run);
   await again.connected();
-  await until("the note", async () => (await queued()) === 0);
-  expect(await sentTexts()).toEqual(["first out", "once"]);
-  expect(await device()).toMatchObject({ messagesRepeated: 1 });
+  await until("the note", async () => (await scene.queued()) === 0);
+  expect(await scene.sentTexts()).toEqual(["first out", "once"]);
+  expect(await scene.device()).toMatchObject({ messagesRepeated: 1 });
 });
 
 it("stored but not acknowledged, a message is acknowledged when it comes again, and stored once", async () => {
   const relay = await startRelay(Number(new URL(simulator.url).port));
   onTestFinished(async () => await relay.close());
-  const environment = { ...run.environment, WA_URL: `ws://127.0.0.1:${relay.port}/ws/chat` };
-  await using session = await linkedAlone({ ...run, environment }, phone);
-  await exchange(session);
+  const environment = { ...scene.run.environment, WA_URL: `ws://127.0.0.1:${relay.port}/ws/chat` };
+  await using session = await linkedAlone({ ...scene.run, environment }, scene.phone);
+  await scene.exchange(session, "first");
   relay.setDeaf(true);
-  await simulator.client.text(peer, phone, "twice");
-  await until("the inbox row", async () => (await inboxTexts()).includes("twice"));
-  expect(await device()).toMatchObject({ messagesAcknowledged: 1 });
+  await scene.textFromPeer("twice");
+  await until("the inbox row", async () => (await scene.inboxTexts()).includes("twice"));
+  expect(await scene.device()).toMatchObject({ messagesAcknowledged: 1 });
   relay.setDeaf(false);
   relay.cut();
-  await until("the receipt", async () => (await device()).messagesAcknowledged === 2);
-  expect(await inboxTexts()).toEqual(["first in", "twice"]);
-  expect(await device()).toMatchObject({ messagesRedelivered: 1, messagesRefused: 0, retryReceipts: 0 });
+  await until("the receipt", async () => (await scene.device()).messagesAcknowledged === 2);
+  expect(await scene.inboxTexts()).toEqual(["first in", "twice"]);
+  expect(await scene.device()).toMatchObject({ messagesRedelivered: 1, messagesRefused: 0, retryReceipts: 0 });
 });
 
 /** A relay that can lose what the client says while it passes on what the server says. */
@@ -270,23 +243,15 @@ async function startRelay(port: number) {
 }
 
 it("the store gone for a while, the session keeps its socket and loses nothing", async () => {
-  await using session = await linkedAlone(run, phone);
-  await exchange(session);
-  const before = await device();
+  await using session = await linkedAlone(scene.run, scene.phone);
+  await scene.exchange(session, "first");
+  const before = await scene.device();
   await postgres.crash();
-  await simulator.client.text(peer, phone, "meanwhile");
+  await scene.textFromPeer("meanwhile");
   await sleep(heldMs);
-  expect(await device()).toMatchObject({ messagesAcknowledged: 1, messagesRefused: 0, socketsNow: 1 });
+  expect(await scene.device()).toMatchObject({ messagesAcknowledged: 1, messagesRefused: 0, socketsNow: 1 });
   await postgres.start();
-  await until("the receipt", async () => (await device()).messagesAcknowledged === 2, 40_000);
-  expect(await inboxTexts()).toEqual(["first in", "meanwhile"]);
-  expect(await device()).toMatchObject({ socketsEver: before.socketsEver, retryReceipts: 0 });
+  await until("the receipt", async () => (await scene.device()).messagesAcknowledged === 2, 40_000);
+  expect(await scene.inboxTexts()).toEqual(["first in", "meanwhile"]);
+  expect(await scene.device()).toMatchObject({ socketsEver: before.socketsEver, retryReceipts: 0 });
 });
-
-async function queued(): Promise<number> {
-  const client = new Client({ connectionString: url });
-  await client.connect();
-  const { rowCount } = await client.query("select 1 from wa_outbox where state = 'Queued'");
-  await client.end();
-  return rowCount ?? 0;
-}

@@ -113,7 +113,7 @@ async function expectWhole(scene: AloneScene, session: AloneProcess): Promise<vo
   expect(device.preKeysNow).toBeGreaterThanOrEqual(811);
   expect(await scene.preKeysWithoutPrivateHalf()).toEqual([]);
   expect(device).toMatchObject({ messagesRefused: 0, retryReceipts: 0, framesFromOldSocket: 0 });
-  expect(await scene.peerRetries()).toBe(0);
+  expect(await scene.unreadable()).toBe(0);
 }
 
 const received = (step: string): WantedMoment => ({ kind: "commit", step, holds: "inbox" });

@@ -18,6 +18,8 @@ export interface TestPostgres {
   createDatabase(name: string): Promise<string>;
   /** Ends the server as a crash does; `start` brings it back on the same port with the same data. */
   crash(): Promise<void>;
+  /** Ends the server in order, every connection with a word; `start` brings it back. */
+  shutDown(): Promise<void>;
   start(): Promise<void>;
   /** Stops every process of the server where it is, as a frozen machine does; nothing is closed. `resume` lets them go on. */
   pause(): Promise<void>;
@@ -53,6 +55,7 @@ export async function startPostgres(): Promise<TestPostgres> {
     createDatabase,
     start,
     crash: () => end("immediate"),
+    shutDown: () => end("fast"),
     pause: async () => signalAll(await processesOf(data), "SIGSTOP"),
     resume: async () => signalAll(await processesOf(data), "SIGCONT"),
     stop: async () => {

@@ -29,6 +29,8 @@ export interface BenchOptions {
   readonly needsLink?: boolean;
   /** Grants whatever is asked for, at once. */
   readonly isGranting?: boolean;
+  /** Held up until this resolves, an outbox that was read is handed over late. */
+  readonly afterOutboxRead?: () => Promise<void>;
 }
 
 /** Short waits, so that a test sees in a second what takes minutes in earnest. */
@@ -56,7 +58,14 @@ export class SessionsBench implements AsyncDisposable {
   readonly #assignments = new Map<string, Assignment>();
 
   static async open(options: BenchOptions): Promise<SessionsBench> {
-    return new SessionsBench(options, await open(options.storeUrl));
+    const store = await open(options.storeUrl);
+    const read = store.pendingOutbox.bind(store);
+    store.pendingOutbox = async (devices) => {
+      const pending = await read(devices);
+      await options.afterOutboxRead?.();
+      return pending;
+    };
+    return new SessionsBench(options, store);
   }
 
   private constructor(options: BenchOptions, store: Store) {

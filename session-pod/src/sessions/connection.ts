@@ -33,8 +33,8 @@ export class Connection {
   readonly #store: GenerationStore;
   readonly #socket: ClientSocket;
   readonly #timers = new Timers<"start">();
-  /** Messages handed to the socket whose fate is open, and how often each was tried. */
-  readonly #underWay = new Map<string, { attempts: number; isWaiting: boolean }>();
+  /** Messages handed to the socket, and how often each was tried; `Settled`: its fate is stored. */
+  readonly #underWay = new Map<string, { attempts: number; state: "Waiting" | "NotSent" | "Settled" }>();
   #sending: Promise<void> = Promise.resolve();
   #isOver = false;
   #hasPairingCode = false;
@@ -65,14 +65,22 @@ export class Connection {
     await this.#socket.logOut();
   }
 
-  /** Hands those over that are not under way yet, one after another. */
+  /** Hands those over that are not under way yet, one after another. Takes the whole list of what is queued in the store. */
   send(messages: readonly OutboxMessage[]): void {
+    this.#forgetSettled(messages);
     for (const message of messages) {
-      const known = this.#underWay.get(message.messageId) ?? { attempts: 0, isWaiting: false };
-      if (known.isWaiting) continue;
-      this.#underWay.set(message.messageId, { attempts: known.attempts + 1, isWaiting: true });
+      const known = this.#underWay.get(message.messageId) ?? { attempts: 0, state: "NotSent" };
+      if (known.state !== "NotSent") continue;
+      this.#underWay.set(message.messageId, { attempts: known.attempts + 1, state: "Waiting" });
       this.#sending = this.#sending.then(async () => await this.#sendOne(message));
     }
+  }
+
+  /** A list that was read before a fate was stored still names its message, which must not go out again; a later one does not. */
+  #forgetSettled(messages: readonly OutboxMessage[]): void {
+    const named = new Set(messages.map(({ messageId }) => messageId));
+    for (const [messageId, { state }] of this.#underWay)
+      if (state === "Settled" && !named.has(messageId)) this.#underWay.delete(messageId);
   }
 
   /** Ends it for good: what the socket wrote is committed, and nothing comes after. */
@@ -170,18 +178,19 @@ export class Connection {
       if (this.#isOver) return;
       const attempts = this.#underWay.get(messageId)?.attempts ?? 0;
       this.#options.pod.log.warn({ messageId, attempts }, "message not sent");
-      if (attempts < sendAttempts) this.#underWay.set(messageId, { attempts, isWaiting: false });
+      if (attempts < sendAttempts) this.#underWay.set(messageId, { attempts, state: "NotSent" });
       else this.#settle(messageId, describe(error));
     }
   }
 
   /** The server has the message, or never will. */
   #settle(messageId: string, fault: string | undefined): void {
-    if (this.#underWay.get(messageId)?.isWaiting !== true) return;
+    const sent = this.#underWay.get(messageId);
+    if (sent?.state !== "Waiting") return;
     const outcome = fault === undefined ? { state: "Sent" as const } : { state: "Failed" as const, error: fault };
     this.#store.commit({ outbox: [{ messageId, ...outcome }] }).then(
       () => {
-        this.#underWay.delete(messageId);
+        this.#underWay.set(messageId, { ...sent, state: "Settled" });
         this.#options.pod.metrics.sent.inc({ result: outcome.state });
       },
       // The generation is over: the row is still pending, and goes out again under the same id.

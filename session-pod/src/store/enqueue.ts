@@ -24,11 +24,14 @@ export async function enqueueText(
   const messageId = `${idPrefix}${randomBytes(idBytes).toString("hex").toUpperCase()}`;
   const { keyId, ciphertext } = sealer.seal(outboxPlace(messageId), encodeOutbox(message));
   const row = { device, message_id: messageId, state: "Queued" as const, error: "", created_ms: Date.now() };
+  // In a transaction for its deadline: a row that the caller was told is not there must not appear, and be sent, afterwards.
   await orUnavailable("enqueue", () =>
-    database.db
-      .insertInto("wa_outbox")
-      .values({ ...row, key_id: keyId, ciphertext })
-      .execute(),
+    database.db.transaction().execute(async (trx) =>
+      trx
+        .insertInto("wa_outbox")
+        .values({ ...row, key_id: keyId, ciphertext })
+        .execute(),
+    ),
   );
   return messageId;
 }

@@ -33,31 +33,42 @@ const emptyPadded = new Uint8Array([1]);
  */
 export function durableRepository(options: RepositoryOptions): SocketConfig["makeSignalRepository"] {
   return (auth, logger, pnToLid) => {
-    const keys = addTransactionCapability(options.keys, logger, transactionOpts);
+    const keys = oneAtATime(addTransactionCapability(options.keys, logger, transactionOpts));
     const inner = DEFAULT_CONNECTION_CONFIG.makeSignalRepository({ creds: auth.creds, keys }, logger, pnToLid);
     return {
       ...inner,
       decryptMessage: async (request) => {
-        const decryption = { ...options, keys, mutex: request.jid };
-        const plaintext = await decryptOnce(decryption, request.ciphertext, async () => inner.decryptMessage(request));
-        return options.forLibrary(request.jid, plaintext);
+        const decrypt = async () => inner.decryptMessage(request);
+        return options.forLibrary(request.jid, await decryptOnce({ ...options, keys }, request.ciphertext, decrypt));
       },
       decryptGroupMessage: async (request) =>
-        await decryptOnce({ ...options, keys, mutex: request.group }, request.msg, async () =>
-          inner.decryptGroupMessage(request),
-        ),
+        await decryptOnce({ ...options, keys }, request.msg, async () => inner.decryptGroupMessage(request)),
     };
+  };
+}
+
+/** No name of a type of values: the library locks those by their names. */
+const ratchets = "ratchets";
+/** The library's own lock for the pairs of addresses; whoever turns a ratchet may wait for a pair that somebody else stores. */
+const addressPairs = "lid-mapping";
+
+/**
+ * The library locks a ratchet by the address that a message is from or to. A contact has two addresses and one ratchet: a text
+ * that arrives and one that leaves would both turn it from where it was, and whichever is committed last undoes the other.
+ */
+function oneAtATime(keys: SignalKeyStoreWithTransaction): SignalKeyStoreWithTransaction {
+  return {
+    ...keys,
+    transaction: async (work, lock) => await keys.transaction(work, lock === addressPairs ? lock : ratchets),
   };
 }
 
 interface Decryption extends RepositoryOptions {
   readonly keys: SignalKeyStoreWithTransaction;
-  /** The library's name for the lock; the same as it uses itself, so that ours takes its place. */
-  readonly mutex: string;
 }
 
 async function decryptOnce(
-  { keys, mutex, store, envelopes, hold, onReceived }: Decryption,
+  { keys, store, envelopes, hold, onReceived }: Decryption,
   ciphertext: Uint8Array,
   decrypt: () => Promise<Uint8Array>,
 ): Promise<Uint8Array> {
@@ -74,7 +85,7 @@ async function decryptOnce(
       const plaintext = await decrypt();
       if (envelope.isContent) box.messages.push(inboxMessage(envelope, plaintext));
       return plaintext;
-    }, mutex),
+    }, ratchets),
   );
   if (box.messages.length > 0) await hold(store.commit({ inbox: box.messages }));
   if (envelope.isContent) onReceived(false);
