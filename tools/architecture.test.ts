@@ -52,7 +52,7 @@ const layers: Readonly<Record<string, Layer>> = {
   [ports]: { may: [pod("session"), pod("observe")], vendors: ["@wa/schema", "type:undici", "type:pino"] },
   [pod("whatsapp")]: {
     may: [`${ports}`, pod("session"), pod("observe")],
-    vendors: ["@wa/schema", "@whiskeysockets/baileys", "@hapi/boom", "type:undici", "type:pino", "pino"],
+    vendors: ["@wa/schema", "@whiskeysockets/baileys", "@hapi/boom", "type:undici", "type:pino", "pino", "zod"],
   },
   [pod("egress")]: { may: [ports], vendors: ["@wa/schema", "socks", "socks-proxy-agent", "undici"] },
   [pod("store")]: { may: [ports], vendors: ["@wa/schema", "kysely", "pg", "zod", "type:pg"] },

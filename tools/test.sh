@@ -2,6 +2,7 @@
 # Every test, from pure to real, each level even if an earlier one failed. What a level needs is installed or built first.
 # Last line: "N passed, N failed".
 #   LEVELS        those to run (default: all), such as "unit api"
+#   KILLS, SEED   how often level session kills a session at a random moment (200), and the seed of a run to repeat
 #   KEEP_CLUSTER  1 leaves the cluster wa-test and the containers beside it, for the next run
 set -uo pipefail
 cd "$(dirname "$0")/.."

@@ -147,6 +147,33 @@ it("a text that arrives while one that leaves is held turns the ratchet from whe
   expect(await scene.unreadable()).toBe(0);
 });
 
+it("a text on the session of before leaves the one whole that a process begins with its first text", async () => {
+  const first = await linkedAlone(scene.run, scene.phone);
+  await scene.exchange(first, "first");
+  first.signal("SIGTERM");
+  await first.exited();
+  await using session = new AloneProcess(scene.run);
+  await session.connected();
+  // The peer gets the new session late, and goes on with the old one until then.
+  await simulator.client.setScenarioOf(scene.phone, {
+    rules: [{ stage: "message", times: 1, delayMs: heldMs, action: { kind: "delay" } }],
+  });
+  await scene.enqueue("on a new session");
+  await until("its arrival", async () => {
+    const { ruleUses } = await simulator.client.stats();
+    return ruleUses[`${scene.phone}.rules[0]`] === 1;
+  });
+  for (const text of ["still on the old", "and again"]) await scene.textFromPeer(text);
+  await until("all", async () => (await scene.queued()) === 0 && (await scene.device()).messagesPending === 0);
+  await scene.enqueue("on it too");
+  await until("the text", async () => (await scene.sentTexts()).includes("on it too"));
+  await scene.exchange(session, "next");
+  expect(await scene.sentTexts()).toEqual(["first out", "on a new session", "on it too", "next out"]);
+  expect(await scene.inboxTexts()).toEqual(["first in", "still on the old", "and again", "next in"]);
+  expect(await scene.unreadable()).toBe(0);
+  expect(await scene.device()).toMatchObject({ retryReceipts: 0, messagesRefused: 0 });
+});
+
 it("killed while the commit is held, nothing is lost and nothing doubled", async () => {
   const session = await linkedAlone(scene.run, scene.phone);
   await scene.exchange(session, "first");

@@ -1,4 +1,5 @@
 import "./quiet.ts";
+import { AsyncLocalStorage } from "node:async_hooks";
 import {
   addTransactionCapability,
   DEFAULT_CONNECTION_CONFIG,
@@ -9,6 +10,7 @@ import {
 import type { GenerationStore } from "../sessions/ports.ts";
 import { inboxBox, type Hold, type InboxBox } from "./key-store.ts";
 import type { Envelope, Envelopes } from "./stanzas.ts";
+import { withoutFailedTries } from "./tried-sessions.ts";
 
 export interface RepositoryOptions {
   readonly keys: SignalKeyStore;
@@ -33,12 +35,12 @@ const emptyPadded = new Uint8Array([1]);
  */
 export function durableRepository(options: RepositoryOptions): SocketConfig["makeSignalRepository"] {
   return (auth, logger, pnToLid) => {
-    const keys = oneAtATime(addTransactionCapability(options.keys, logger, transactionOpts));
+    const keys = sparingTried(oneAtATime(addTransactionCapability(options.keys, logger, transactionOpts)));
     const inner = DEFAULT_CONNECTION_CONFIG.makeSignalRepository({ creds: auth.creds, keys }, logger, pnToLid);
     return {
       ...inner,
       decryptMessage: async (request) => {
-        const decrypt = async () => inner.decryptMessage(request);
+        const decrypt = async () => trying.run(request.type === "msg", async () => inner.decryptMessage(request));
         return options.forLibrary(request.jid, await decryptOnce({ ...options, keys }, request.ciphertext, decrypt));
       },
       decryptGroupMessage: async (request) =>
@@ -60,6 +62,23 @@ function oneAtATime(keys: SignalKeyStoreWithTransaction): SignalKeyStoreWithTran
   return {
     ...keys,
     transaction: async (work, lock) => await keys.transaction(work, lock === addressPairs ? lock : ratchets),
+  };
+}
+
+/** True while a message is tried on the sessions of its sender; a `pkmsg` names its session. */
+const trying = new AsyncLocalStorage<boolean>();
+
+function sparingTried(keys: SignalKeyStoreWithTransaction): SignalKeyStoreWithTransaction {
+  return {
+    ...keys,
+    set: async (data) => {
+      if (trying.getStore() !== true || data.session === undefined) return await keys.set(data);
+      const before = await keys.get("session", Object.keys(data.session));
+      const session = { ...data.session };
+      for (const [address, after] of Object.entries(data.session))
+        Object.assign(session, { [address]: withoutFailedTries(before[address], after) });
+      await keys.set({ ...data, session });
+    },
   };
 }
 
