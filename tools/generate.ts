@@ -5,6 +5,7 @@ import {
   causesReference,
   conditionsReference,
   customResourceDefinitions,
+  reasonsReference,
   type CustomResourceDefinition,
 } from "@wa/schema/generate";
 import { parse, stringify } from "yaml";
@@ -34,6 +35,7 @@ const generators: readonly (() => readonly GeneratedFile[])[] = [
     { path: "docs/reference/api.md", text: apiReference() },
     { path: "docs/reference/causes.md", text: causesReference() },
     { path: "docs/reference/conditions.md", text: conditionsReference() },
+    { path: "docs/reference/reasons.md", text: reasonsReference() },
     { path: "docs/reference/metrics.md", text: metricsReference() },
     {
       path: "docs/reference/values.md",

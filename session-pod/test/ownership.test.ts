@@ -106,7 +106,7 @@ describe("a start", () => {
   it("waits until the way out is ready, and says why", async () => {
     await newAccount();
     const bench = await opened();
-    const problem = { reason: "ProxySecretMissing", message: "the proxy's Secret does not exist" };
+    const problem = { reason: "ProxySecretMissing" as const, message: "the proxy's Secret does not exist" };
     bench.sessions.setSituation({ egressProblem: problem });
     bench.assign("d", 1);
     expect(await bench.state("d", "EgressUnready")).toMatchObject(problem);

@@ -3,6 +3,7 @@ export * from "./keys.ts";
 export * from "./labels.ts";
 export * from "./link/frames.ts";
 export * from "./pod-contract.ts";
+export * from "./reasons.ts";
 export * from "./v1alpha1/api.ts";
 export * from "./v1alpha1/conditions.ts";
 export * from "./v1alpha1/egress-endpoint.ts";

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { EgressEndpoint, EgressPool, WhatsAppDevice } from "@wa/schema";
+import type { DeviceReason, EgressEndpoint, EgressPool, WhatsAppDevice } from "@wa/schema";
 import { capacityOf, holdsPlace, roomsOf, tenantsOf, type Rooms } from "./capacity.ts";
 import { dedicatedPodName, sharedPodName } from "./names.ts";
 import { restOf } from "./rest.ts";
@@ -9,7 +9,7 @@ import { matches, unmatchedSelectors, wantedEndpoints } from "./wanted-endpoints
 
 interface None {
   readonly kind: "None";
-  readonly reason: string;
+  readonly reason: DeviceReason;
   readonly message: string;
 }
 export type Choice = { readonly kind: "Endpoint"; readonly endpoint: EgressEndpoint } | None;
@@ -41,7 +41,7 @@ function seatAfter(device: WhatsAppDevice, older: readonly WhatsAppDevice[], wor
   return seat(device);
 }
 
-const none = (reason: string, message: string): None => ({ kind: "None", reason, message });
+const none = (reason: DeviceReason, message: string): None => ({ kind: "None", reason, message });
 
 function openEndpoints(device: WhatsAppDevice, world: World): Open {
   const name = device.spec.egress.pool;

@@ -1,4 +1,4 @@
-import { causeFacts, type DeviceStatus, type SessionReport, type WhatsAppDevice } from "@wa/schema";
+import { causeFacts, isDeviceReason, type DeviceStatus, type SessionReport, type WhatsAppDevice } from "@wa/schema";
 import { conditionsFor, phaseOf, type Situation } from "./phases.ts";
 import type { Placement } from "./place.ts";
 import { pairRequestOf, restOf } from "./rest.ts";
@@ -105,7 +105,12 @@ function pairedCondition(device: WhatsAppDevice, { situation, report }: Next): W
   const leavesRest = restOf(device) !== undefined && found.status === "False" && situation.name !== "Suspended";
   return leavesRest
     ? { type, status: "False", reason: "NotPaired", message: "a new pairing window opens" }
-    : { type, status: found.status, reason: found.reason, message: found.message };
+    : {
+        type,
+        status: found.status,
+        reason: isDeviceReason(found.reason) ? found.reason : "NotKnownYet",
+        message: found.message,
+      };
 }
 
 function reportedPairing(report: SessionReport): Wanted {

@@ -1,4 +1,10 @@
-import type { EgressEndpoint, EndpointStatus, PodRecord } from "@wa/schema";
+import {
+  isEndpointReason,
+  type EgressEndpoint,
+  type EndpointReason,
+  type EndpointStatus,
+  type PodRecord,
+} from "@wa/schema";
 import type { Note } from "./action.ts";
 import { linkRefused, podTrouble } from "./pod-situation.ts";
 import { proxyField } from "./proxy-words.ts";
@@ -6,7 +12,10 @@ import { conditionOf, setConditions, type Wanted } from "./set-conditions.ts";
 import { standingOf, type Standing } from "./standing.ts";
 import type { Now, PodLink, World } from "./world.ts";
 
-type Trouble = Pick<Wanted, "reason"> & { readonly message: string };
+interface Trouble {
+  readonly reason: EndpointReason;
+  readonly message: string;
+}
 
 /** Whether devices can leave by an endpoint, and why not. `pods`: the records as they stand after this pass. */
 export function endpointConditions(
@@ -33,7 +42,7 @@ const passing: ReadonlySet<string> = new Set(["Draining", "Disabled", "Orphaned"
 export const linksOf = ({ metadata }: EgressEndpoint, world: World): PodLink[] =>
   [...world.links.values()].filter((link) => link.namespace === metadata.namespace && link.endpoint === metadata.name);
 
-function readiness(endpoint: EgressEndpoint, pods: readonly PodRecord[], world: World): Wanted {
+function readiness(endpoint: EgressEndpoint, pods: readonly PodRecord[], world: World): Wanted<EndpointReason> {
   const type = "Ready";
   const standing = standingOf(endpoint, world);
   if (standing !== "Active") return { type, status: "False", reason: standing, message: sentences[standing] };
@@ -60,7 +69,9 @@ function wayTrouble(linked: readonly PodLink[]): Trouble | undefined {
   const problem = linked.find(({ egressProblem }) => egressProblem !== undefined)?.egressProblem;
   const fault = proxyFault(linked);
   // A missing Secret says more than its consequence; an echo that fails says less.
-  return problem === undefined || (problem.reason === "EchoFailed" && fault !== undefined) ? fault : problem;
+  if (problem === undefined || (problem.reason === "EchoFailed" && fault !== undefined)) return fault;
+  const { reason, message } = problem;
+  return { reason: isEndpointReason(reason) ? reason : "EgressUnready", message };
 }
 
 /** Every session that tried came to the same end: it is the proxy, not a device. */

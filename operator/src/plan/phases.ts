@@ -1,4 +1,4 @@
-import type { Condition, DevicePhase } from "@wa/schema";
+import type { Condition, DevicePhase, DeviceReason } from "@wa/schema";
 import type { Wanted } from "./set-conditions.ts";
 
 type Flag = Condition["status"];
@@ -130,7 +130,7 @@ export type SituationName = keyof typeof rows;
 /** Where a device stands now, with a word and a sentence for why. */
 export interface Situation {
   readonly name: SituationName;
-  readonly reason: string;
+  readonly reason: DeviceReason;
   readonly message: string;
   /** Field and value that it is about, where the message comes from somebody who cannot name them; part of it already. */
   readonly field?: string;

@@ -1,4 +1,4 @@
-import type { EgressEndpoint, PodRecord, WhatsAppDevice } from "@wa/schema";
+import type { DeviceReason, EgressEndpoint, EndpointReason, PodRecord, WhatsAppDevice } from "@wa/schema";
 import type { Situation } from "./phases.ts";
 import { ownerOf, podNameOf, endpointOf, keyOf, type PodFacts, type PodLink, type World } from "./world.ts";
 
@@ -23,7 +23,11 @@ export const linkRefused = (pod: string, { reason, message }: NonNullable<PodLin
   message: `the operator refuses the link of session pod ${pod}: ${reason}: ${message}`,
 });
 
-type Trouble = Pick<Situation, "reason" | "message">;
+/** Said of the device and of its endpoint. */
+interface Trouble {
+  readonly reason: DeviceReason & EndpointReason;
+  readonly message: string;
+}
 
 const foreign = (key: string): Trouble => ({
   reason: "PodNameTaken",

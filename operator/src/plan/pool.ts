@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import { finalizers, type EgressEndpoint, type EgressPool, type PoolStatus } from "@wa/schema";
+import { finalizers, type EgressEndpoint, type EgressPool, type PoolReason, type PoolStatus } from "@wa/schema";
 import { targetOf, type Action, type Plan } from "./action.ts";
 import { conditionOf, setConditions, type Wanted } from "./set-conditions.ts";
 import { unmatchedSelectors, wantedEndpoints, type WantedEndpoint } from "./wanted-endpoints.ts";
@@ -79,7 +79,7 @@ function isSameWay({ spec }: EgressEndpoint, wanted: WantedEndpoint): boolean {
   return isDeepStrictEqual(address(spec), address(wanted.spec));
 }
 
-function going(pool: EgressPool, world: World): Wanted[] {
+function going(pool: EgressPool, world: World): Wanted<PoolReason>[] {
   const count = (world.devicesOfPool.get(keyOf(pool.metadata)) ?? []).length;
   const message =
     count === 0
@@ -97,8 +97,8 @@ function conditionsOf(
   wanted: readonly WantedEndpoint[],
   taken: readonly string[],
   world: World,
-): Wanted[] {
-  const settled: Wanted[] = [
+): Wanted<PoolReason>[] {
+  const settled: Wanted<PoolReason>[] = [
     { type: "Reconciling", status: "False", reason: "NotReconciling" },
     { type: "Stalled", status: "False", reason: "NotStalled" },
   ];
@@ -111,7 +111,7 @@ function conditionsOf(
       { type: "Stalled", status: "True", reason: "EndpointNameTaken", message },
     ];
   }
-  const not = (reason: string, message: string): Wanted[] => [
+  const not = (reason: PoolReason, message: string): Wanted<PoolReason>[] => [
     { type: "Ready", status: "False", reason, message },
     ...settled,
   ];
@@ -163,7 +163,7 @@ const readyOf = (pool: EgressPool, world: World): EgressEndpoint[] =>
     ({ status }) => status.phase === "Active" && conditionOf(status, "Ready")?.status === "True",
   );
 
-function statusOf(pool: EgressPool, conditions: readonly Wanted[], world: World, now: Now): PoolStatus {
+function statusOf(pool: EgressPool, conditions: readonly Wanted<PoolReason>[], world: World, now: Now): PoolStatus {
   const devices = world.devicesOfPool.get(keyOf(pool.metadata)) ?? [];
   return {
     observedGeneration: pool.metadata.generation,

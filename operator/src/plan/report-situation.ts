@@ -1,4 +1,4 @@
-import { causeFacts, type SessionReport, type WhatsAppDevice } from "@wa/schema";
+import { causeFacts, isDeviceReason, type DeviceReason, type SessionReport, type WhatsAppDevice } from "@wa/schema";
 import type { Situation, SituationName } from "./phases.ts";
 import type { Rest } from "./rest.ts";
 
@@ -22,7 +22,7 @@ const words = {
   Blocked: ["Blocked", "Blocked", "stopped: another attempt would not help"],
   Released: ["Starting", "Restarting", "the session has ended and starts anew"],
   LogoutDone: ["Starting", "Restarting", "the session has ended and starts anew"],
-} as const satisfies Readonly<Record<SessionReport["state"], readonly [SituationName, string, string]>>;
+} as const satisfies Readonly<Record<SessionReport["state"], readonly [SituationName, DeviceReason, string]>>;
 
 /** A session pod's own word, as situation. */
 export function ofReport(report: SessionReport, device: WhatsAppDevice): Situation {
@@ -31,9 +31,9 @@ export function ofReport(report: SessionReport, device: WhatsAppDevice): Situati
 }
 
 /** At rest and while backing off the cause says more than the state. */
-function reasonOf(report: SessionReport, word: string): string {
+function reasonOf(report: SessionReport, word: DeviceReason): DeviceReason {
   const shown = report.reason ?? (showsCause(report) ? report.lastDisconnect?.cause : undefined) ?? word;
-  return /^[A-Za-z][A-Za-z0-9_]{0,63}$/.test(shown) ? shown : word;
+  return isDeviceReason(shown) ? shown : word;
 }
 
 const showsCause = (report: SessionReport): boolean => report.state === "BackingOff" || report.state === "Blocked";
@@ -71,6 +71,6 @@ export function ofRest(device: WhatsAppDevice, rest: Rest): Situation {
   const advice = cause === undefined ? "" : causeFacts[cause].advice;
   const before = device.status.conditions.find(({ type }) => type === "Ready");
   if (before !== undefined && device.status.phase === rest)
-    return { name: rest, reason: before.reason, message: before.message };
+    return { name: rest, reason: isDeviceReason(before.reason) ? before.reason : rest, message: before.message };
   return { name: rest, reason: rest, message: advice === "" ? words[rest][2] : advice };
 }

@@ -1,16 +1,16 @@
-import type { Condition } from "@wa/schema";
+import type { Condition, DeviceReason } from "@wa/schema";
 
-export interface Wanted {
+export interface Wanted<R extends string = DeviceReason> {
   readonly type: string;
   readonly status: Condition["status"];
-  readonly reason: string;
+  readonly reason: R;
   readonly message?: string;
 }
 
 /** The wanted conditions in their order; `lastTransitionTime` moves only when a status flips. */
 export function setConditions(
   found: readonly Condition[],
-  wanted: readonly Wanted[],
+  wanted: readonly Wanted<string>[],
   generation: number,
   date: Date,
 ): Condition[] {

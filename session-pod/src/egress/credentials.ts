@@ -36,7 +36,8 @@ export async function proxyLogin(read: ReadCredentials): Promise<ProxyLogin> {
     };
   } catch (error) {
     if (!(error instanceof EgressError)) throw error;
-    return { kind: "Missing", problem: { reason: error.code, message: error.message } };
+    const reason = error.code === "ProxySecretKeyMissing" ? error.code : "ProxySecretMissing";
+    return { kind: "Missing", problem: { reason, message: error.message } };
   }
 }
 

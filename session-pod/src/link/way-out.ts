@@ -1,12 +1,12 @@
-import type { PodFrame } from "@wa/schema";
-import type { EgressProblem } from "../sessions/ports.ts";
+import type { EndpointReason, PodFrame } from "@wa/schema";
+import type { EgressProblem, MissingLogin } from "../sessions/ports.ts";
 
 type Egress = Extract<PodFrame, { kind: "egress" }>;
 
 /** The pod's way to the internet as it is known now. Instants are of a monotonic clock. */
 export interface WayOut {
   /** What is missing for the proxy. */
-  readonly missing?: EgressProblem;
+  readonly missing?: MissingLogin;
   readonly echoUrls: readonly string[];
   /** The last measurement, once there was one since the echo addresses were told. */
   readonly measured?: { readonly atMs: number; readonly failure?: string };
@@ -42,7 +42,8 @@ export function blockingProblem({ missing, echoUrls, measured }: WayOut): Egress
 /** An echo that fails is told and blocks nobody: the endpoint's own budget counts then. */
 export function egressFrame({ missing, measured, observedIP }: WayOut): Egress {
   const failure = measured?.failure;
-  const problem = missing ?? (failure === undefined ? undefined : { reason: "EchoFailed", message: failure });
+  const echo = failure === undefined ? undefined : { reason: "EchoFailed" as const, message: failure };
+  const problem: { readonly reason: EndpointReason; readonly message: string } | undefined = missing ?? echo;
   return {
     kind: "egress",
     observedIPs: observedIP === undefined ? [] : [observedIP],

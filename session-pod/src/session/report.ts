@@ -1,4 +1,4 @@
-import type { Assignment, SessionReport, SessionSpec } from "@wa/schema";
+import type { Assignment, DeviceReason, SessionReport, SessionSpec } from "@wa/schema";
 import type { SessionState } from "./state.ts";
 
 /** What keeps a session from its business, outside of its own behaviour. */
@@ -7,8 +7,8 @@ export type Standing =
   | { readonly kind: "Claiming" }
   | { readonly kind: "ClaimRefused"; readonly storedEpoch?: number }
   | { readonly kind: "StoreUnavailable"; readonly message: string }
-  | { readonly kind: "StoreRefused"; readonly reason: string; readonly message: string }
-  | { readonly kind: "EgressUnready"; readonly reason: string; readonly message: string };
+  | { readonly kind: "StoreRefused"; readonly reason: DeviceReason; readonly message: string }
+  | { readonly kind: "EgressUnready"; readonly reason: DeviceReason; readonly message: string };
 
 type Browser = SessionSpec["browser"];
 

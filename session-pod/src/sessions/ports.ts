@@ -2,7 +2,7 @@ import type { Agent } from "node:http";
 import type { Agent as HttpsAgent } from "node:https";
 import type { Duplex } from "node:stream";
 import type { Dispatcher } from "undici";
-import type { DataKey } from "@wa/schema";
+import type { DataKey, DeviceReason, EndpointReason } from "@wa/schema";
 
 /** What the sessions need of the store, of the way out and of WhatsApp's socket; each folder beside this one implements one. */
 
@@ -140,15 +140,20 @@ export class EgressError extends Error {
   }
 }
 
-/** Why the way out cannot be used yet, such as `ProxySecretMissing`. */
+/** Why the way out cannot be used yet, such as `MeasuringAddress`. */
 export interface EgressProblem {
-  readonly reason: string;
+  readonly reason: DeviceReason;
   readonly message: string;
+}
+
+/** What the endpoint lacks as well. */
+export interface MissingLogin extends EgressProblem {
+  readonly reason: DeviceReason & EndpointReason;
 }
 
 /** A proxy's login as far as others than the dialer may know it. */
 export type ProxyLogin =
-  | { readonly kind: "Missing"; readonly problem: EgressProblem }
+  | { readonly kind: "Missing"; readonly problem: MissingLogin }
   /** `fingerprint` tells one login from another; empty: the way out takes none. */
   | { readonly kind: "Present"; readonly fingerprint: string };
 
