@@ -11,12 +11,14 @@ import { documentsOf, serverSideApply, titleOf } from "./server-side-apply.ts";
 
 /**
  * What people copy: each file of manifests/samples on a real API server and on zod, and each file of values on the chart. A file
- * that is put there is tried without a word here, but for its number.
+ * that is put there is tried without a word here, but for its number; those for Argo CD and Flux in gitops.test.ts too.
  */
 const folder = join(import.meta.dirname, "../../manifests/samples");
 const files = globSync("**/*.yaml", { cwd: folder }).toSorted();
 const values = files.filter((file) => dirname(file) === "values");
-const manifests = files.filter((file) => dirname(file) !== "values");
+/** Of kinds that only Flux' and Argo CD's clusters know, or about objects of theirs. */
+const others = files.filter((file) => dirname(file) === "gitops");
+const manifests = files.filter((file) => !values.includes(file) && !others.includes(file));
 const read = (file: string): string => readFileSync(join(folder, file), "utf8");
 
 let server: ApiServer;
@@ -35,7 +37,7 @@ const schemas = { WhatsAppDevice, EgressPool, EgressEndpoint };
 const isOurs = (kind: unknown): kind is keyof typeof schemas => typeof kind === "string" && kind in schemas;
 
 it("tries as many files as there are", () => {
-  expect([manifests.length, values.length]).toEqual([10, 5]);
+  expect([manifests.length, values.length, others.length]).toEqual([10, 5, 2]);
 });
 
 describe("the API server and zod accept", () => {
@@ -116,6 +118,23 @@ describe("the chart takes", () => {
     for (const document of documentsOf(text))
       await serverSideApply(server.transport, document, { namespace: "wa-system", isDryRun: true });
   });
+});
+
+it("argocd-cm keeps the keys that it had", async () => {
+  await server.createNamespace("argocd");
+  const [sample] = documentsOf(read("gitops/argocd-cm.yaml"));
+  if (sample === undefined) throw new Error("the sample is empty");
+  const path = "/api/v1/namespaces/argocd/configmaps";
+  const before = { ...sample, data: { "timeout.reconciliation": "180s" } };
+  await server.transport.call({ method: "POST", path, body: before });
+  await serverSideApply(server.transport, sample, { namespace: "argocd", isDryRun: false });
+  const after = await server.transport.call({ method: "GET", path: `${path}/argocd-cm` });
+  expect(Object.keys(z.object({ data: z.record(z.string(), z.string()) }).parse(after).data)).toEqual([
+    "resource.customizations.health.whatsapp-operator.io_EgressEndpoint",
+    "resource.customizations.health.whatsapp-operator.io_EgressPool",
+    "resource.customizations.health.whatsapp-operator.io_WhatsAppDevice",
+    "timeout.reconciliation",
+  ]);
 });
 
 it("refuses a sample with a field that does not exist", async () => {

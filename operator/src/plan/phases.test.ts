@@ -13,7 +13,7 @@ const cells = (row: Row): string[] => [
   row.progress === "Reconciling" ? "True" : "False",
   row.progress === "Stalled" ? "True" : "False",
   argo[row.progress],
-  flux[row.progress],
+  row.phase === "Terminating" ? "terminating" : flux[row.progress],
   row.explains,
 ];
 
@@ -25,7 +25,8 @@ it("the table of the docs is this one", async () => {
     "",
     "# From situation to phase, conditions and health",
     "",
-    "`Argo CD` is what a health check built on `Reconciling`, `Stalled` and `Ready` should answer; `Flux` is what kstatus makes of them.",
+    "`Argo CD` is what the health check in [argocd-cm.yaml](../../manifests/samples/gitops/argocd-cm.yaml) answers; `Flux` is what kstatus makes of it",
+    "by itself. [GitOps](../gitops.md) says how to use both.",
     "`EgressHealthy` is `Unknown`, and so is `ClientCurrent` until WhatsApp refuses the client's version; neither makes anybody wait.",
     "",
     line(head),
