@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
-const binaries = "/usr/lib/postgresql/15/bin";
+/** Of the Debian package; client programs too. */
+export const binaries = "/usr/lib/postgresql/15/bin";
 const account = "postgres";
 
 /** A PostgreSQL server of a test's own, on loopback, ended with `stop()`. */

@@ -53,6 +53,7 @@ describe("over HTTP", () => {
     ],
     ["POST", "/phone/unlink?phone=4915550001&device=x", "", 'device: "x" is no device number; expected 1 or more'],
     ["POST", "/phone/text?from=4915550001&to=4915550002", "hi", "to: 4915550002 has no linked device"],
+    ["POST", "/phone/keys?phone=4915550001&count=0", "", 'count: "0"; expected 1 to 9999'],
     ["PUT", "/scenario", '{"minimumVersion": 2}', "minimumVersion: 2: Invalid input: expected string, received number"],
     ["PUT", "/scenario?phone=abc", "{}", 'phone: "abc" is not a number; expected 5 to 15 digits'],
   ])("refuses %s %s with the reason", async (method, path, body, reason) => {

@@ -61,6 +61,11 @@ export class SimulatorClient {
     await this.#call("POST", `/phone/forget?phone=${phone}`);
   }
 
+  /** So many strangers ask for the keys of each linked device and write nothing: its one-time keys are used up. */
+  async takeKeys(phone: string, count: number): Promise<void> {
+    await this.#call("POST", `/phone/keys?phone=${phone}&count=${count}`);
+  }
+
   /** Replaces the whole scenario but the rules of single accounts. */
   async setScenario(scenario: z.input<typeof Scenario>): Promise<void> {
     await this.#call("PUT", "/scenario", JSON.stringify(scenario));

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { z } from "zod";
-import { enterCode, forgetSessions, PhoneError, scan, text, unlink } from "../phone/phone.ts";
 import { readHistory, sendHistory } from "../phone/history.ts";
+import { enterCode, forgetSessions, PhoneError, scan, takeKeys, text, unlink } from "../phone/phone.ts";
 import { readPhoneScenario, readScenario, ScenarioError } from "../scenarios/read.ts";
 import type { Context } from "../server/context.ts";
 import { sourceOf } from "../server/upgrade.ts";
@@ -48,6 +48,12 @@ function deviceNumber(call: Call): number {
   const text = call.query.get("device");
   if (text === null || !/^[1-9]\d{0,4}$/.test(text))
     throw new PhoneError(`device: ${JSON.stringify(text)} is no device number; expected 1 or more`);
+  return Number(text);
+}
+
+function count(call: Call): number {
+  const text = call.query.get("count") ?? "";
+  if (!/^[1-9]\d{0,3}$/.test(text)) throw new PhoneError(`count: ${JSON.stringify(text)}; expected 1 to 9999`);
   return Number(text);
 }
 
@@ -103,6 +109,10 @@ const routes: Readonly<Record<string, (call: Call) => Reply | Promise<Reply>>> =
   "POST /phone/history": async ({ context, body, ...call }) => {
     const account = context.accounts.of(digits({ context, body, ...call }, "phone"));
     return json({ ids: await sendHistory(context, account, readHistory(body)) });
+  },
+  "POST /phone/keys": (call) => {
+    takeKeys(call.context, digits(call, "phone"), count(call));
+    return done;
   },
   "POST /phone/text": async (call) =>
     json({ id: await text(call.context, digits(call, "from"), digits(call, "to"), call.body) }),

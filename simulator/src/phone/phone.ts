@@ -1,4 +1,5 @@
 import type { Connection } from "../server/connection.ts";
+import { takeBundle } from "../server/bundles.ts";
 import { ratchetOf, type Context } from "../server/context.ts";
 import { sendText } from "../server/delivery.ts";
 import { removeDevice } from "../server/queries.ts";
@@ -66,4 +67,11 @@ export async function text(context: Context, from: string, to: string, body: str
 /** The phone is installed anew in so far as it lost its sessions: it must ask again for the next message of each device. */
 export function forgetSessions(context: Context, phone: string): void {
   ratchetOf(context, context.accounts.of(phone)).forgetAll();
+}
+
+/** Strangers ask for the keys of each linked device, and write nothing: what they were given is used up. */
+export function takeKeys(context: Context, phone: string, count: number): void {
+  const account = context.accounts.of(phone);
+  for (const device of account.devices.keys())
+    for (let taken = 0; taken < count; taken += 1) takeBundle(context, account, device);
 }
