@@ -1,4 +1,6 @@
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { IncomingMessage } from "node:http";
 import { get } from "node:https";
 import { hubAudience } from "@wa/schema";
 import { pino } from "pino";
@@ -131,6 +133,36 @@ describe("who may link", () => {
     await using hub = await hubOf();
     const dialer = dial(hub, await token());
     await expect.poll(() => dialer.status, { timeout: 5_000 }).toBe(401);
+  });
+});
+
+/** What the API server answers to who shows this token. */
+async function statusWith(token: string): Promise<number | undefined> {
+  const headers = { authorization: `Bearer ${token}` };
+  const asked = get(`${server.url}/api`, { headers, rejectUnauthorized: false });
+  const [response] = z.tuple([z.instanceof(IncomingMessage)]).parse(await once(asked, "response"));
+  response.resume();
+  return response.statusCode;
+}
+
+describe("a pod's token", () => {
+  it("speaks for that pod alone, whatever name its hello gives", async () => {
+    await using hub = await hubOf();
+    const [thief, victim] = [await ourPod(), await ourPod()];
+    for (const [pod, name] of [
+      [thief, "his-own"],
+      [victim, "of-the-victim"],
+    ] as const)
+      hub.setDesired(pod.uid, { egressIPEndpoints: [], assignments: [assignment(name)] });
+    const dialer = await dial(hub, thief.token).opened();
+    dialer.hello(victim);
+    expect((await dialer.heard("assign")).assignments.map(({ device }) => device.name)).toEqual(["his-own"]);
+    expect([...hub.pods().values()].map(({ name, uid }) => [name, uid])).toEqual([[thief.name, thief.uid]]);
+  });
+
+  it("opens nothing at the API server", async () => {
+    expect(await statusWith(server.token)).toBe(200);
+    expect(await statusWith((await ourPod()).token)).toBe(401);
   });
 });
 

@@ -10,8 +10,8 @@ import { podFolders, startPod, type PodFolders, type PodOptions, type PodProcess
 import { TestHub } from "./test-hub.ts";
 import { until } from "./until.ts";
 
-const installation = "system/wa";
-const masterKey = Buffer.alloc(32, 7);
+export const installation = "system/wa";
+export const masterKey = Buffer.alloc(32, 7);
 export const phone = "4915550001";
 export const observedIP = "192.0.2.7";
 const spec: SessionSpec = {
