@@ -20,7 +20,7 @@ export const deviceReasons = {
   },
   PoolEmpty: { means: "the pool has no members", act: mendPool },
   NoEndpoint: {
-    means: "no node carries the labels that the pool's members ask for",
+    means: "no node carries the labels that the pool's members ask for, or the pool is a moment old",
     act: "Label a node, or mend the member's `nodeSelector`.",
   },
   NoActiveEndpoint: { means: "every way out of the pool drains or is disabled", act: mendPool },
