@@ -7,7 +7,7 @@ export function reasonsReference(): string {
     "# Reasons",
     "`.status.conditions[].reason`, what it means, and what to do; where nothing is said, nothing has to be done. The condition's message names fields and values.",
     "## WhatsAppDevice",
-    "While a device backs off or is blocked, the reason is one of the [causes](causes.md).",
+    "While a device backs off, hibernates or is blocked, the reason is one of the [causes](causes.md).",
     table(header, rows(deviceReasons)),
     "## EgressPool",
     table(header, rows(poolReasons)),
