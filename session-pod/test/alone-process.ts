@@ -101,9 +101,21 @@ export class AloneProcess implements AsyncDisposable {
 /** A linked and connected device of the account in this folder. */
 export async function linkedAlone(options: AloneOptions, phone: string): Promise<AloneProcess> {
   const alone = new AloneProcess(options);
-  await options.simulator.client.scan(phone, await alone.qr());
-  await alone.connected();
-  return alone;
+  return await endedUnless(alone, async () => {
+    await options.simulator.client.scan(phone, await alone.qr());
+    await alone.connected();
+  });
+}
+
+/** The process, ready; ended where it does not become so. */
+export async function endedUnless(alone: AloneProcess, isReady: () => Promise<void>): Promise<AloneProcess> {
+  try {
+    await isReady();
+    return alone;
+  } catch (error) {
+    await alone[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 /** Where the SQLite store of a folder is. */

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { startSimulator, type Simulator } from "@wa/simulator";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { AloneProcess, linkedAlone } from "./alone-process.ts";
+import { AloneProcess, endedUnless, linkedAlone } from "./alone-process.ts";
 import { AloneScene } from "./alone-scene.ts";
 import type { WantedMoment } from "./die-at-moment.ts";
 import { startPostgres, type TestPostgres } from "./postgres.ts";
@@ -139,12 +139,13 @@ const outgoing: readonly (readonly [string, WantedMoment, number])[] = [
 
 async function armed(scene: AloneScene, moment: WantedMoment): Promise<AloneProcess> {
   const session = dying(scene, [moment], { DIE_WHEN_ARMED: "1" });
-  await simulator.client.scan(scene.phone, await session.qr());
-  await session.connected();
-  await scene.exchange(session, "first");
-  session.signal("SIGUSR2");
-  await until("armed", () => session.errors.includes("armed"));
-  return session;
+  return await endedUnless(session, async () => {
+    await simulator.client.scan(scene.phone, await session.qr());
+    await session.connected();
+    await scene.exchange(session, "first");
+    session.signal("SIGUSR2");
+    await until("armed", () => session.errors.includes("armed"));
+  });
 }
 
 describe.concurrent("killed over a message, when", () => {

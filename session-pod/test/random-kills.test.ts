@@ -46,6 +46,8 @@ it(`${kills} kills of ${devices} devices: every text is in the inbox once and at
     const count = Math.floor(kills / devices) + (index < kills % devices ? 1 : 0);
     return await livesThrough(index, count);
   });
+  // All have ended before one that failed is told: nothing runs on without its server.
+  await Promise.allSettled(all);
   const outcomes = await Promise.all(all).catch((error: unknown) => {
     throw new Error(`seed ${seed}: ${String(error)}`, { cause: error });
   });
@@ -71,7 +73,11 @@ async function livesThrough(index: number, count: number): Promise<Outcome> {
   await first.exited();
   // Chance of its own: the order of its draws and those of the kills is not repeated by a seed.
   const stopTraffic = startTraffic(scene, randomOf(seed + devices + index));
-  for (let kill = 0; kill < count; kill += 1) await startAndKill(scene, random);
+  try {
+    for (let kill = 0; kill < count; kill += 1) await startAndKill(scene, random);
+  } finally {
+    await stopTraffic();
+  }
   const texts = await stopTraffic();
   await using last = new AloneProcess(scene.run);
   await last.connected();
