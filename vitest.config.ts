@@ -21,7 +21,8 @@ export default defineConfig({
             "crds/schema/src/**/*.test.ts",
             "tools/**/*.test.ts",
           ],
-          testTimeout: 20_000,
+          // A busy machine takes its time to start a process, which some of them do.
+          testTimeout: 60_000,
         },
       },
       {
