@@ -68,7 +68,8 @@ async function measure(): Promise<readonly Row[]> {
     samples: await memorySamples(kubelet),
     goals: [{ of: "max", atMost: 220 }],
   });
-  if (scraping.failures() > 0) throw new Error(`${scraping.failures()} scrapes failed`);
+  // One may meet the restart itself.
+  if (scraping.failures() > 1) throw new Error(`${scraping.failures()} scrapes failed`);
   return [one, hundred, again, cpu, ...bare];
 }
 
