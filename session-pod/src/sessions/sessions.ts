@@ -81,8 +81,8 @@ export class Sessions {
 
   /** The whole queue for a start: whoever is not in it any more wants none. */
   grantQueue(): GrantRequest[] {
-    return [...this.#sessions.values()].flatMap(({ queued, report }) =>
-      queued === undefined ? [] : [{ device: report.device, bucket: queued }],
+    return [...this.#sessions.values()].flatMap((session) =>
+      session.queued === undefined ? [] : [{ device: session.report.device, bucket: session.queued }],
     );
   }
 
