@@ -32,7 +32,8 @@ export default defineConfig({
           include: ["{session-pod,simulator}/test/**/*.test.ts"],
           testTimeout: longMs,
           hookTimeout: 300_000,
-          maxWorkers: 2,
+          // They wait more than they work.
+          maxWorkers: 3,
         },
       },
       {
@@ -42,7 +43,7 @@ export default defineConfig({
           include: ["operator/test/**/*.test.ts", "crds/schema/test/**/*.test.ts"],
           testTimeout: longMs,
           hookTimeout: 300_000,
-          maxWorkers: 2,
+          maxWorkers: 3,
         },
       },
       {

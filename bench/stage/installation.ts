@@ -5,7 +5,7 @@ import { freePort, startApiServer, type ApiServer } from "../../operator/test/ap
 import { Kubelet } from "../../operator/test/kubelet.ts";
 import { nodeLabels, operatorPod, seed, storeSecret, system } from "../../operator/test/seed.ts";
 import { startPostgres } from "../../session-pod/test/postgres.ts";
-import { entrypoint, start, type Program } from "./program.ts";
+import { entrypoint, imageEnvironment, start, type Program } from "./program.ts";
 import { startSimulatorProcess, type SimulatorProcess } from "./simulator-process.ts";
 
 const echoed = "203.0.113.9";
@@ -36,7 +36,10 @@ export async function install(): Promise<Installation> {
   await server.applyCrds();
   await seed(server, postgres.url);
   const namespace = await server.createNamespace(`bench-${randomUUID().slice(0, 8)}`);
-  const env = environment({ server, simulator, hubPort: await freePort(), metricsPort: await freePort() });
+  const env = {
+    ...imageEnvironment(),
+    ...environment({ server, simulator, hubPort: await freePort(), metricsPort: await freePort() }),
+  };
   let operator = starting.use(start(entrypoint("operator"), env));
   const running = starting.move();
   return {
@@ -56,7 +59,13 @@ export async function install(): Promise<Installation> {
       return operator;
     },
     runPods: (pollMs = 100) =>
-      running.use(new Kubelet(server.transport, namespace, { entrypoint: entrypoint("session-pod"), pollMs })),
+      running.use(
+        new Kubelet(server.transport, namespace, {
+          entrypoint: entrypoint("session-pod"),
+          imageEnvironment: imageEnvironment(),
+          pollMs,
+        }),
+      ),
     [Symbol.asyncDispose]: async () => await running.disposeAsync(),
   };
 }

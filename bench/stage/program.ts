@@ -7,17 +7,23 @@ const root = join(import.meta.dirname, "../..");
 const compiled = join(root, ".cache/bench");
 const dockerfile = join(root, "manifests/cluster/images/node.Dockerfile");
 
-/** Command of a part as its image runs it, environment included. @throws where `bench/compile.sh` has not made it. */
+/** Command of a part as its image runs it. @throws where `bench/compile.sh` has not made it. */
 export function entrypoint(part: "operator" | "session-pod"): readonly string[] {
   const main = join(compiled, part, "dist/main.js");
   if (!existsSync(main)) throw new Error(`${main} is missing: run bench/compile.sh, or all of it by make bench`);
-  return ["env", ...imageEnvironment(), process.execPath, main];
+  return [process.execPath, main];
 }
 
-/** `NAME=value` of all that the images set. */
-function imageEnvironment(): readonly string[] {
+/** All that the images set; what a pod sets itself wins over it. */
+export function imageEnvironment(): Readonly<Record<string, string>> {
   const lines = [...readFileSync(dockerfile, "utf8").matchAll(/^ENV (.+)$/gm)];
-  return lines.flatMap(([, assignments = ""]) => assignments.split(/\s+/));
+  const assignments = lines.flatMap(([, line = ""]) => line.split(/\s+/));
+  return Object.fromEntries(
+    assignments.map((assignment) => {
+      const at = assignment.indexOf("=");
+      return [assignment.slice(0, at), assignment.slice(at + 1)];
+    }),
+  );
 }
 
 export interface Program extends AsyncDisposable {

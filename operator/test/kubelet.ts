@@ -43,6 +43,8 @@ const sources = join(import.meta.dirname, "../../session-pod/src/main.ts");
 export interface KubeletOptions {
   /** What the session image would run; by default the sources. */
   readonly entrypoint?: readonly string[];
+  /** What the image sets; the pod's own environment wins. */
+  readonly imageEnvironment?: Readonly<Record<string, string>>;
   readonly pollMs?: number;
 }
 
@@ -76,6 +78,7 @@ export class Kubelet implements AsyncDisposable {
   readonly #stopped = new AbortController();
   readonly #working: Promise<void>;
   readonly #entrypoint: readonly string[];
+  readonly #imageEnvironment: Readonly<Record<string, string>>;
   readonly #pollMs: number;
   /** Everything that the containers printed. */
   log = "";
@@ -85,6 +88,7 @@ export class Kubelet implements AsyncDisposable {
     this.#namespace = namespace;
     const strip = ["--conditions=source", "--disable-warning=ExperimentalWarning"];
     this.#entrypoint = options.entrypoint ?? [process.execPath, ...strip, sources];
+    this.#imageEnvironment = options.imageEnvironment ?? {};
     this.#pollMs = options.pollMs ?? 100;
     this.#working = this.#work();
   }
@@ -179,7 +183,7 @@ export class Kubelet implements AsyncDisposable {
     const [command = "", ...args] = asked.length > 0 ? asked : own;
     const startedMs = performance.now();
     const child = spawn(command, args, {
-      env: { ...env, WA_HUB_URL: hubUrl, PATH: process.env["PATH"] },
+      env: { ...this.#imageEnvironment, ...env, WA_HUB_URL: hubUrl, PATH: process.env["PATH"] },
       stdio: ["ignore", "pipe", "pipe"],
     });
     for (const stream of [child.stdout, child.stderr])
