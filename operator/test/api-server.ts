@@ -151,15 +151,16 @@ async function writeKubeconfig(layout: Layout): Promise<string> {
 
 /**
  * Runs a server until SIGTERM or until its standard input ends, which happens also when this process is killed: a test
- * runner kills its workers without a word, and no exit handler runs then.
+ * runner kills its workers without a word, and no exit handler runs then. Who ends the whole group of processes ends the worker
+ * too: the watcher stays for that.
  */
 const untilOrphaned = `
 exec 3<&0
 "$@" 3<&- & server=$!
-(cat <&3 >/dev/null; kill -KILL $server) & watcher=$!
+(trap '' TERM; cat <&3 >/dev/null; kill -KILL $server) & watcher=$!
 trap 'kill -TERM $server' TERM
 wait $server; wait $server
-kill $watcher`;
+kill -KILL $watcher`;
 
 function launch(folder: string, name: string, flags: readonly string[]): ChildProcess {
   const log = openSync(join(folder, `${name}.log`), "a");

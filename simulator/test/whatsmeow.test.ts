@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { z } from "zod";
 import { startSimulator, type Simulator } from "../src/index.ts";
 import { until } from "./baileys-client.ts";
-import { buildClient, newFolder, WhatsmeowClient } from "./whatsmeow-client.ts";
+import { buildClient, buildWithinMs, newFolder, WhatsmeowClient } from "./whatsmeow-client.ts";
 
 /**
  * A second client with its own implementation of Noise, certificates, codec and Signal: where the simulator borrows the
@@ -12,7 +12,7 @@ let simulator: Simulator;
 beforeAll(async () => {
   await buildClient();
   simulator = await startSimulator();
-});
+}, buildWithinMs);
 beforeEach(async () => await simulator.client.clearScenario());
 afterAll(async () => await simulator[Symbol.asyncDispose]());
 
