@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { beforeAll, expect, it } from "vitest";
 import { kubectl } from "../src/kubectl.ts";
 import { askedForQr, brokenSince, loginsOf, mark, type Mark } from "../src/reconnects.ts";
@@ -35,6 +36,8 @@ it("a node that is cordoned keeps its session", async () => {
   const before = await marks();
   const { nodeName } = (await story.namespace.podOf("ann")).spec;
   await kubectl("cordon", nodeName);
+  // Whoever acts upon it had the time to.
+  await delay(10_000);
   await story.namespace.patchDevice("ann", { metadata: { labels: { seen: "cordon" } } });
   for (const each of before) expect(await brokenSince(story.simulator, each)).toEqual([]);
   await kubectl("uncordon", nodeName);
