@@ -40,7 +40,8 @@ async function run(name: string): Promise<void> {
     throw new Error(`no measurement ${name}; there are ${Object.keys(measurements).join(", ")}`);
   say(`measuring ${name}`);
   const { title, how, measure } = measurement;
-  const rows = await measure();
+  const measured = await measure();
+  const rows = suffix === "" ? measured : measured.map((row) => ({ ...row, what: `${row.what}, on a cluster` }));
   for (const row of rows)
     say(
       `  ${row.what}: p50 ${row.measured.p50.toFixed(2)}, p95 ${row.measured.p95.toFixed(2)} ${row.unit} ${verdictOf(row)}`,
