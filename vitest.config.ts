@@ -32,8 +32,7 @@ export default defineConfig({
           include: ["{session-pod,simulator}/test/**/*.test.ts"],
           testTimeout: longMs,
           hookTimeout: 300_000,
-          // They wait more than they work.
-          maxWorkers: 3,
+          maxWorkers: 2,
         },
       },
       {
@@ -43,7 +42,7 @@ export default defineConfig({
           include: ["operator/test/**/*.test.ts", "crds/schema/test/**/*.test.ts"],
           testTimeout: longMs,
           hookTimeout: 300_000,
-          maxWorkers: 3,
+          maxWorkers: 2,
         },
       },
       {

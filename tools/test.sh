@@ -18,26 +18,20 @@ postgresql() {
 }
 control_plane() { tools/require.sh go gcc && say "kube-apiserver, etcd and helm (built once, 7 minutes)" && manifests/cluster/build-binaries.sh control-plane && manifests/cluster/build-binaries.sh helm; }
 
-place=wa-test; binaries=${CACHE:-$HOME/.cache/wa-cluster}/bin; standing=
-stand() {
+place=wa-test
+cluster() {
+  [ -n "$(trap -p EXIT)" ] && return
   tools/require.sh go gcc || return 1
   trap take_down EXIT
-  manifests/cluster/stand.sh up "$place" 7 2> >(sed -u 's/^/cluster: /' >&2) > "$reports/kubeconfig" & standing=$!
+  export PATH=${CACHE:-$HOME/.cache/wa-cluster}/bin:$PATH KUBECONFIG
+  KUBECONFIG=$(manifests/cluster/stand.sh up "$place" 7 | tail -1) && [ -s "$KUBECONFIG" ]
 }
-# It takes three minutes to stand, in which the levels before it mostly wait. Binaries that are missing are built once those have theirs.
-cluster_ahead() { { wanted cluster || wanted destructive; } && [ -x "$binaries/coredns" ] && [ -x "$binaries/helm" ] && command -v dockerd >/dev/null && stand; }
-cluster() {
-  [ -n "$standing" ] || stand || return 1
-  wait "$standing" || return 1
-  export PATH=$binaries:$PATH KUBECONFIG; KUBECONFIG=$(tail -1 "$reports/kubeconfig"); [ -s "$KUBECONFIG" ]
-}
-take_down() { trap - EXIT; wait "$standing"; [ "${KEEP_CLUSTER:-}" = 1 ] || manifests/cluster/stand.sh down "$place" >&2; }
+take_down() { trap - EXIT; [ "${KEEP_CLUSTER:-}" = 1 ] || manifests/cluster/stand.sh down "$place" >&2; }
 
-wanted() { [[ " ${LEVELS:-$1} " == *" $1 "* ]]; }
 broken=0
 level() { # name, what it needs
   local name=$1 need=$2
-  wanted "$name" || return 0
+  [[ " ${LEVELS:-$name} " == *" $name "* ]] || return 0
   if [ -n "$need" ] && ! "$need" >&2; then say "level $name: what it needs could not be had"; broken=$((broken + 1)); return; fi
   say "level $name"
   NO_COLOR=1 vitest run --project "$name" --reporter=dot --reporter=json --outputFile.json="$reports/$name.json"
@@ -45,12 +39,11 @@ level() { # name, what it needs
   [ -s "$reports/$name.json" ] || broken=$((broken + 1))
 }
 level unit ""
-cluster_ahead
 level session postgresql
 level api control_plane
 level cluster cluster
 level destructive cluster
-[ -z "$standing" ] || take_down
+[ -z "$(trap -p EXIT)" ] || take_down
 read -r passed failed < <(node tools/sum-reports.ts "$reports")
 failed=$((failed + broken))
 echo "$passed passed, $failed failed"

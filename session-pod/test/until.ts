@@ -6,7 +6,7 @@ const everyMs = 50;
 export async function until<T>(
   what: string,
   look: () => T | undefined | false | Promise<T | undefined | false>,
-  withinMs = 20_000,
+  withinMs = 60_000,
 ): Promise<T> {
   const endMs = performance.now() + withinMs;
   for (;;) {
