@@ -122,7 +122,9 @@ async function evict([pod]: readonly PodFacts[]): Promise<number> {
 async function untilInSync(): Promise<void> {
   await eventually(async () => {
     const phases = await Promise.all([...wanted].map(async ([name]) => [name, (await shop.device(name)).status.phase]));
-    expect(Object.fromEntries(phases), `seed ${seed}\n${operator.log.slice(-3_000)}`).toEqual(
+    const recorded = await Promise.all(members.map(async (name) => (await shop.endpoint(`eu-${name}`)).status.pods));
+    const seen = JSON.stringify({ recorded, pods: pods.list() });
+    expect(Object.fromEntries(phases), `seed ${seed}\n${seen}\n${operator.log.slice(-3_000)}`).toEqual(
       Object.fromEntries(wanted),
     );
   }, 120_000);
