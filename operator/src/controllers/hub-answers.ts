@@ -22,10 +22,10 @@ export function budgetsIn(world: () => World, ledgerOf: (subject: string) => str
     const endpoint = endpoints.get(`${namespace}/${name}`);
     const pool = pools.get(`${namespace}/${endpoint?.spec.pool ?? ""}`);
     const { login, registration } = pool?.spec.startLimits ?? defaults;
-    const subjects = new Set([`${namespace}/${name}`, ...(endpoint?.status.observedIPs ?? []), ...heardIPs]);
+    const subjects = [`${namespace}/${name}`, ...(endpoint?.status.observedIPs ?? []), ...heardIPs];
     const limit = ({ count, period }: typeof login) => ({ count, periodMs: durationMs(period) });
     return {
-      ledgers: [...new Set([...subjects].map(ledgerOf))],
+      ledgers: [...new Set(subjects.map(ledgerOf))],
       limits: { login: limit(login), registration: limit(registration) },
     };
   };
