@@ -102,6 +102,7 @@ export const aPod = (over: Partial<PodFacts> = {}): PodFacts => ({
   name: "eu-px-0",
   uid: "pod-uid-1",
   nonce: "nonce-1",
+  endpointUid: "uid-eu-px",
   phase: "Running",
   isTerminating: false,
   nodeName: "node-9",

@@ -25,6 +25,7 @@ export class ChurnWriter implements AsyncDisposable {
   readonly written: Written = { created: 0, changed: 0, deleted: 0, remade: 0 };
   readonly #stopped = new AbortController();
   readonly #working: Promise<unknown>;
+  #isPaused = false;
   #gate = Promise.resolve();
   #open = () => undefined as void;
   #busy = 0;
@@ -48,6 +49,7 @@ export class ChurnWriter implements AsyncDisposable {
 
   /** Nothing is being written once it resolves. */
   async pause(): Promise<void> {
+    this.#isPaused = true;
     this.#gate = new Promise((resolve) => {
       this.#open = resolve;
     });
@@ -55,6 +57,7 @@ export class ChurnWriter implements AsyncDisposable {
   }
 
   resume(): void {
+    this.#isPaused = false;
     this.#open();
   }
 
@@ -66,7 +69,8 @@ export class ChurnWriter implements AsyncDisposable {
 
   async #loop(targets: readonly Target[], chance: () => number): Promise<void> {
     while (!this.#stopped.signal.aborted) {
-      await this.#gate;
+      // A pause that follows a resumption at once finds loops that the gate has let through already.
+      while (this.#isPaused) await this.#gate;
       this.#busy += 1;
       await oneOf(targets, chance).act(chance);
       this.#busy -= 1;

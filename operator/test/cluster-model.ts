@@ -129,7 +129,7 @@ export class ClusterModel {
       case "CreatePod": {
         const key = keyOf(action.pod.metadata);
         if (this.pods.has(key)) return;
-        this.#start(key, action.pod.metadata.annotations["whatsapp-operator.io/nonce"] ?? "");
+        this.#start(key, action.record.nonce, action.endpoint.uid);
         return;
       }
       case "DeletePod": {
@@ -137,6 +137,9 @@ export class ClusterModel {
         if (pod?.uid === action.uid) this.pods.delete(keyOf(action));
         return;
       }
+      case "DeleteStray":
+        this.pods.delete(keyOf(action.pod));
+        return;
       case "SetFinalizers": {
         const pool = this.pools.get(keyOf(action.target));
         if (pool !== undefined)
@@ -155,7 +158,13 @@ export class ClusterModel {
     }
   }
 
-  #start(key: string, nonce: string): void {
+  /** A pod of an endpoint that a call makes whose answer and time have long passed. */
+  arriveLate(endpoint: EgressEndpoint): void {
+    const key = `${endpoint.metadata.namespace}/${endpoint.metadata.name}-0`;
+    if (!this.pods.has(key)) this.#start(key, "of the past", endpoint.metadata.uid);
+  }
+
+  #start(key: string, nonce: string, endpointUid: string): void {
     const [namespace = "", name = ""] = key.split("/");
     const uid = `pod-${this.#next()}`;
     this.pods.set(key, {
@@ -163,6 +172,7 @@ export class ClusterModel {
       name,
       uid,
       nonce,
+      endpointUid,
       phase: "Running",
       isTerminating: false,
       nodeName: "n",

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { apiVersion, kinds, labels, labelValues } from "@wa/schema";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { conditionOf } from "../src/plan/set-conditions.ts";
 import { startApiServer, type ApiServer } from "./api-server.ts";
@@ -152,6 +153,21 @@ describe("pods", () => {
       expect((await stage.shop.pods())[0]?.nonce).not.toBe("");
       expect(await stage.reasonOf("ann", "Scheduled")).toBe("Assigned");
     }, 25_000);
+  });
+
+  it("one of ours that no record knows, left by a call that came late, is deleted, and no other", async () => {
+    const { shop } = stage;
+    await shop.applyPool();
+    await shop.applyDevice("ann");
+    const uid = await stage.linked("ann");
+    const { metadata } = await shop.endpoint();
+    const owner = { apiVersion, kind: kinds.endpoint.kind, name: metadata.name, uid: metadata.uid, controller: true };
+    const { metadata: late, spec } = foreignPod("eu-px-1");
+    const marks = { labels: { [labels.component]: labelValues.sessionPod }, ownerReferences: [owner] };
+    await shop.call("POST", `/api/v1/namespaces/${shop.namespace}/pods`, { metadata: { ...late, ...marks }, spec });
+    await eventually(async () => {
+      expect((await shop.pods()).map((pod) => pod.uid)).toEqual([uid]);
+    });
   });
 
   it("a pod over quota is a condition with the API server's words, and is made when there is room", async () => {

@@ -67,6 +67,42 @@ it("a pod that was made though no answer came is its own: recorded, and not aske
   expect(await shop.pods()).toHaveLength(1);
 });
 
+it("a pod is made only under the record that stands: what the mirror has missed cannot make one that nobody knows", async () => {
+  let [created, late] = [0, 0];
+  proxy.setPlan(({ kind, method, path }) => {
+    created += Number(method === "POST" && path.endsWith("/pods"));
+    if (!path.includes("/egressendpoints")) return undefined;
+    late += Number(kind === "Watch");
+    // The pod's UID is written; no answer says so, and the event comes seconds later.
+    if (kind === "Watch") return { kind: "Slow", pieces: 2, pauseMs: 2_000 };
+    return method === "PATCH" && created > 0 ? { kind: "ResetBeforeHeaders", isDone: true } : undefined;
+  });
+  proxy.cut();
+  await eventually(() => {
+    expect(late).toBe(1);
+  });
+  await shop.applyPool();
+  await shop.applyDevice("ann");
+  await recordedPod();
+  await shop.deletePod("eu-px-0");
+  await delay(3_000);
+  proxy.setPlan(undefined);
+  proxy.cut();
+  await stage.connected("ann");
+  expect((await shop.pods()).map(({ uid }) => uid)).toEqual([await recordedPod()]);
+});
+
+/** The UID that the endpoint's only record names. */
+async function recordedPod(): Promise<string> {
+  let uid = "";
+  await eventually(async () => {
+    const [record] = (await shop.endpoint()).status.pods;
+    expect(record?.uid).toBeDefined();
+    uid = record?.uid ?? "";
+  });
+  return uid;
+}
+
 it("what a user changes is seen, though it arrives before the answer to a write of before", async () => {
   await shop.applyPool();
   await shop.applyDevice("ann");

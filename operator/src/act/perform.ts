@@ -1,11 +1,12 @@
 import type { EgressEndpoint, EgressPool, WhatsAppDevice } from "@wa/schema";
 import { apiVersion } from "@wa/schema";
-import { ApiError, isNamespaceTerminating } from "../kube/api-error.ts";
+import { isNamespaceTerminating } from "../kube/api-error.ts";
 import type { Resource } from "../kube/resource.ts";
-import type { Action, Target } from "../plan/action.ts";
+import type { Action, ActionOf, Target } from "../plan/action.ts";
 import type { PodFacts } from "../plan/world.ts";
 import type { EventRecorder } from "./events.ts";
 import { createOnce, setFinalizers, setLabels } from "./objects.ts";
+import { createPod, deleteStray, expectPodGone } from "./pods.ts";
 
 /** The kinds that we write, and who wants to know what was written. */
 export interface Actor {
@@ -24,11 +25,6 @@ export type Outcome =
   | { readonly kind: "PodNameTaken"; readonly pod: PodFacts | undefined }
   | { readonly kind: "PodRefused"; readonly message: string }
   | { readonly kind: "PodEnded"; readonly key: string };
-
-/** The cache said that a pod is gone, and the API server says that it lives: look again later. */
-class StaleCacheError extends Error {
-  override readonly name = "StaleCacheError";
-}
 
 const done: Outcome = { kind: "Done" };
 
@@ -52,6 +48,9 @@ export async function perform(action: Action, actor: Actor): Promise<Outcome> {
     case "DeletePod":
       await actor.pods.delete(action, { uid: action.uid });
       return action.why === "Ended" ? { kind: "PodEnded", key: `${action.namespace}/${action.name}` } : done;
+    case "DeleteStray":
+      await deleteStray(action, actor);
+      return done;
     case "ExpectPodGone":
       await expectPodGone(action, actor);
       return done;
@@ -62,8 +61,6 @@ export async function perform(action: Action, actor: Actor): Promise<Outcome> {
       return action satisfies never;
   }
 }
-
-type Of<Kind extends Action["kind"]> = Extract<Action, { readonly kind: Kind }>;
 
 function resourceOf({ kind }: Target, actor: Actor): Resource<unknown> {
   switch (kind) {
@@ -78,7 +75,10 @@ function resourceOf({ kind }: Target, actor: Actor): Resource<unknown> {
   }
 }
 
-async function createEndpoint({ namespace, name, labels, spec }: Of<"CreateEndpoint">, actor: Actor): Promise<void> {
+async function createEndpoint(
+  { namespace, name, labels, spec }: ActionOf<"CreateEndpoint">,
+  actor: Actor,
+): Promise<void> {
   try {
     await createOnce(actor.endpoints, { metadata: { namespace, name, labels }, spec });
   } catch (error) {
@@ -88,29 +88,8 @@ async function createEndpoint({ namespace, name, labels, spec }: Of<"CreateEndpo
 }
 
 /** Labels that are wanted no more become null, which removes them. */
-async function relabel({ target, labels }: Of<"SetEndpointLabels">, actor: Actor): Promise<void> {
+async function relabel({ target, labels }: ActionOf<"SetEndpointLabels">, actor: Actor): Promise<void> {
   const found = await actor.endpoints.get(target);
   const unwanted = Object.keys(found?.metadata.labels ?? {}).filter((key) => labels[key] === undefined);
   await setLabels(actor.endpoints, target, { ...Object.fromEntries(unwanted.map((key) => [key, null])), ...labels });
-}
-
-async function createPod({ pod }: Of<"CreatePod">, actor: Actor): Promise<Outcome> {
-  try {
-    const created = await createOnce(actor.pods, pod);
-    return created.kind === "Created"
-      ? { kind: "PodCreated", pod: created.object }
-      : { kind: "PodNameTaken", pod: created.object };
-  } catch (error) {
-    if (error instanceof ApiError && isRefusal(error)) return { kind: "PodRefused", message: error.message };
-    throw error;
-  }
-}
-
-/** Quota, admission and Pod Security answer 403; a template that the API server finds invalid 422. */
-const isRefusal = ({ status }: ApiError): boolean => status === 403 || status === 422 || status === 400;
-
-async function expectPodGone({ namespace, name, uid, nonce }: Of<"ExpectPodGone">, actor: Actor): Promise<void> {
-  const pod = await actor.pods.get({ namespace, name });
-  const isOurs = uid === undefined ? pod?.nonce === nonce : pod?.uid === uid;
-  if (pod !== undefined && isOurs) throw new StaleCacheError(`pod ${namespace}/${name} still exists`);
 }

@@ -1,5 +1,6 @@
 import type { SessionPod } from "../build/session-pod.ts";
-import type { Assignment, EgressEndpoint } from "@wa/schema";
+import type { Assignment, EgressEndpoint, PodRecord } from "@wa/schema";
+import type { PodFacts } from "./world.ts";
 
 /** Which object an action or Event is about. */
 export interface Target {
@@ -29,7 +30,8 @@ export type Action =
     }
   | { readonly kind: "SetEndpointLabels"; readonly target: Target; readonly labels: Readonly<Record<string, string>> }
   | { readonly kind: "DeleteEndpoint"; readonly target: Target }
-  | { readonly kind: "CreatePod"; readonly pod: SessionPod }
+  /** Only under this very record, as the API server has it: a mirror may be behind. */
+  | { readonly kind: "CreatePod"; readonly pod: SessionPod; readonly endpoint: Target; readonly record: PodRecord }
   | {
       readonly kind: "DeletePod";
       readonly namespace: string;
@@ -38,15 +40,17 @@ export type Action =
       /** Ended: it stopped by itself, and the next one is paced. Empty: no device needs it. */
       readonly why: "Ended" | "Empty";
     }
+  /** A pod of this endpoint that no record knows, once the API server's own copy of the endpoint says so too. */
+  | { readonly kind: "DeleteStray"; readonly pod: PodFacts; readonly endpoint: Target }
   /** Reads past the cache, and fails while the pod lives: its record may be renewed or dropped only once it is gone. */
   | {
       readonly kind: "ExpectPodGone";
       readonly namespace: string;
-      readonly name: string;
-      readonly uid: string | undefined;
-      readonly nonce: string;
+      readonly record: PodRecord;
     }
   | { readonly kind: "Note"; readonly target: Target; readonly note: Note };
+
+export type ActionOf<Kind extends Action["kind"]> = Extract<Action, { readonly kind: Kind }>;
 
 /** An assignment as plans make it; the shell adds the data keys. */
 export type PlannedAssignment = Omit<Assignment, "dataKeys">;

@@ -11,6 +11,7 @@ type Move =
   | { readonly kind: "DeleteDevice"; readonly name: string }
   | { readonly kind: "Node"; readonly index: number; readonly isThere: boolean }
   | { readonly kind: "KillPod"; readonly index: number; readonly how: "Failed" | "Gone" }
+  | { readonly kind: "LatePod"; readonly index: number }
   /** The pod lives on without a link. */
   | { readonly kind: "Partition"; readonly index: number }
   | { readonly kind: "Crash"; readonly afterCalls: number };
@@ -30,6 +31,7 @@ const move: fc.Arbitrary<Move> = fc.oneof(
     index: fc.nat(4),
     how: fc.constantFrom("Failed" as const, "Gone" as const),
   }),
+  fc.record({ kind: fc.constant("LatePod" as const), index: fc.nat(4) }),
   fc.record({ kind: fc.constant("Partition" as const), index: fc.nat(4) }),
   fc.record({ kind: fc.constant("Crash" as const), afterCalls: fc.nat(6) }),
 );
@@ -56,13 +58,12 @@ function apply(model: ClusterModel, step: Move): void {
       else model.nodes.delete(`n${step.index}`);
       return;
     }
-    case "KillPod": {
-      const pod = [...model.pods.values()][step.index];
-      if (pod === undefined) return;
-      if (step.how === "Gone") model.pods.delete(keyOf(pod));
-      else model.pods.set(keyOf(pod), { ...pod, phase: "Failed" });
-      const link = model.links.get(pod.uid);
-      if (link !== undefined) model.links.set(pod.uid, { ...link, isConnected: false });
+    case "KillPod":
+      killPod(model, step);
+      return;
+    case "LatePod": {
+      const endpoint = [...model.endpoints.values()][step.index];
+      if (endpoint !== undefined) model.arriveLate(endpoint);
       return;
     }
     case "Partition": {
@@ -76,6 +77,15 @@ function apply(model: ClusterModel, step: Move): void {
     default:
       step satisfies never;
   }
+}
+
+function killPod(model: ClusterModel, { index, how }: Extract<Move, { readonly kind: "KillPod" }>): void {
+  const pod = [...model.pods.values()][index];
+  if (pod === undefined) return;
+  if (how === "Gone") model.pods.delete(keyOf(pod));
+  else model.pods.set(keyOf(pod), { ...pod, phase: "Failed" });
+  const link = model.links.get(pod.uid);
+  if (link !== undefined) model.links.set(pod.uid, { ...link, isConnected: false });
 }
 
 /** Passes, a minute apart, until two in a row change nothing; a crash on the way only ends that pass. */

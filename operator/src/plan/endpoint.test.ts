@@ -57,9 +57,30 @@ describe("a session pod", () => {
     ["recorded: is created with that nonce", { records: [{ name: "eu-px-0", nonce: "n" }] }, ["CreatePod"]],
     [
       "recorded, a foreign pod has the name: is not created",
-      { records: [{ name: "eu-px-0", nonce: "n" }], pods: [aPod({ nonce: "x" })] },
+      { records: [{ name: "eu-px-0", nonce: "n" }], pods: [aPod({ nonce: "x", endpointUid: "" })] },
       [],
     ],
+    [
+      "recorded, one that another endpoint owns has the name: is not created",
+      { records: [{ name: "eu-px-0", nonce: "n" }], pods: [aPod({ nonce: "x", endpointUid: "another" })] },
+      [],
+    ],
+    [
+      "recorded, one of ours that no record knows has the name: that one goes",
+      { records: [{ name: "eu-px-0", nonce: "n" }], pods: [aPod({ nonce: "x" })] },
+      ["DeleteStray"],
+    ],
+    [
+      "recorded, one of ours that no record knows has the name and goes already: waits",
+      { records: [{ name: "eu-px-0", nonce: "n" }], pods: [aPod({ nonce: "x", isTerminating: true })] },
+      [],
+    ],
+    [
+      "has gone, and one of its nonce has its name: its record is renewed, and that one goes",
+      { records: [aRecord({ uid: "pod-uid-0" })], pods: [aPod()] },
+      ["ExpectPodGone", "DeleteStray"],
+    ],
+    ["of ours without a record goes", { pods: [aPod({ name: "eu-px-7" })] }, ["DeleteStray"]],
     ["runs: is left alone", { records: [aRecord()], pods: [aPod()] }, []],
     ["is pending: is left alone", { records: [aRecord()], pods: [aPod({ phase: "Pending" })] }, []],
     ["has failed: is deleted by its UID", { records: [aRecord()], pods: [aPod({ phase: "Failed" })] }, ["DeletePod"]],

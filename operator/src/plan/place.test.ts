@@ -202,8 +202,15 @@ describe("a pod that cannot be", () => {
   it("a foreign pod has the name: says so and stalls", () => {
     const device = running({ status: { assignment: assignment({ podUID: "" }) } });
     const endpoints = [anEndpoint({ status: { pods: [{ name: "eu-px-0", nonce: "ours" }] } })];
-    const world = aWorld({ devices: [device], endpoints, pods: [aPod({ nonce: "theirs" })] });
+    const world = aWorld({ devices: [device], endpoints, pods: [aPod({ nonce: "theirs", endpointUid: "" })] });
     expect(reasonsOf(device, world)).toMatchObject({ scheduled: "False/PodNameTaken", stalled: "True/PodNameTaken" });
+  });
+
+  it("one of ours that no record knows has the name: it goes by itself, and nobody is blamed", () => {
+    const device = running({ status: { assignment: assignment({ podUID: "" }) } });
+    const endpoints = [anEndpoint({ status: { pods: [{ name: "eu-px-0", nonce: "ours" }] } })];
+    const world = aWorld({ devices: [device], endpoints, pods: [aPod({ nonce: "of the past" })] });
+    expect(reasonsOf(device, world)).toMatchObject({ scheduled: "True/Assigned", stalled: "False/NotStalled" });
   });
 
   it.each([

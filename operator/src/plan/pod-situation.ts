@@ -1,5 +1,6 @@
 import type { DeviceReason, EgressEndpoint, EndpointReason, PodRecord, WhatsAppDevice } from "@wa/schema";
 import type { Situation } from "./phases.ts";
+import { isPodOf } from "./pod-record.ts";
 import { ownerOf, podNameOf, endpointOf, keyOf, type PodFacts, type PodLink, type World } from "./world.ts";
 
 /** Where a device stands without a session: what its pod lacks. */
@@ -58,21 +59,24 @@ const podStarting = (name: string, problem: string): Situation => ({
   message: `the session pod ${name} is not ready yet${problem === "" ? "" : `: ${problem}`}`,
 });
 
-/** Its nonce is not the one that was recorded before our pod was to be created. */
 function isForeign(device: WhatsAppDevice, pod: PodFacts | undefined, world: World): boolean {
-  const records = endpointOf(device, world)?.status.pods ?? [];
-  const record = records.find(({ name }) => name === device.status.assignment?.pod);
-  return record !== undefined && isForeignTo(record, pod);
+  const endpoint = endpointOf(device, world);
+  const record = endpoint?.status.pods.find(({ name }) => name === device.status.assignment?.pod);
+  return endpoint !== undefined && record !== undefined && isForeignTo(record, endpoint, pod);
 }
 
-const isForeignTo = ({ uid, nonce }: PodRecord, pod: PodFacts | undefined): boolean =>
-  pod !== undefined && !pod.isTerminating && uid === undefined && pod.nonce !== nonce;
+/** It holds the name, was not made for the endpoint, and does not go by itself. */
+function isForeignTo(record: PodRecord, { metadata }: EgressEndpoint, pod: PodFacts | undefined): boolean {
+  if (pod === undefined || pod.isTerminating || pod.endpointUid === metadata.uid) return false;
+  return record.uid === undefined && !isPodOf(record, pod);
+}
 
 /** Why a recorded pod of an endpoint cannot be made; undefined: nothing is known against it. */
-export function podTrouble(record: PodRecord, { metadata, spec }: EgressEndpoint, world: World): Trouble | undefined {
+export function podTrouble(record: PodRecord, endpoint: EgressEndpoint, world: World): Trouble | undefined {
+  const { metadata, spec } = endpoint;
   const key = keyOf({ namespace: metadata.namespace, name: record.name });
   const pod = world.pods.get(key);
-  if (isForeignTo(record, pod)) return foreign(key);
+  if (isForeignTo(record, endpoint, pod)) return foreign(key);
   const refusal = pod === undefined ? world.memory.podRefusals.get(key) : undefined;
   return refusal === undefined ? undefined : refused(key, refusal, spec.pool);
 }

@@ -1,6 +1,7 @@
 import type { EgressEndpoint, PodRecord, WhatsAppDevice } from "@wa/schema";
 import { buildSessionPod, type SessionPod } from "../build/session-pod.ts";
-import { sooner, type Action } from "./action.ts";
+import { sooner, targetOf, type Action } from "./action.ts";
+import { isPodOf, isStrayOf } from "./pod-record.ts";
 import { memberOf, poolOf, standingOf } from "./standing.ts";
 import { podNameOf, keyOf, type Now, type PodFacts, type World } from "./world.ts";
 
@@ -49,7 +50,7 @@ export function planPods(endpoint: EgressEndpoint, world: World, now: Now, newNo
   const recheckAfterMs = steps.map((step) => step.recheckAfterMs).reduce(sooner, undefined);
   return {
     records: [...steps.flatMap(({ record }) => record ?? []), ...added].toSorted((a, b) => (a.name < b.name ? -1 : 1)),
-    actions: steps.flatMap(({ actions }) => actions ?? []),
+    actions: [...steps.flatMap(({ actions }) => actions ?? []), ...strays(scene)],
     empty: steps.flatMap(({ empty }) => empty ?? []),
     ...(recheckAfterMs === undefined ? {} : { recheckAfterMs }),
   };
@@ -78,11 +79,17 @@ function stepOf(record: PodRecord, isNeeded: boolean, scene: Scene): Step {
   return record.uid === undefined ? creation(record, scene) : renewal(record, scene);
 }
 
-/** Ours by UID, or by the nonce while no UID is recorded; a pod of that name that is neither is somebody else's. */
 function podOf(record: PodRecord, { endpoint, world }: Scene): PodFacts | undefined {
   const pod = world.pods.get(keyOf({ namespace: endpoint.metadata.namespace, name: record.name }));
-  if (pod === undefined) return undefined;
-  return (record.uid === undefined ? pod.nonce === record.nonce : pod.uid === record.uid) ? pod : undefined;
+  return pod !== undefined && isPodOf(record, pod) ? pod : undefined;
+}
+
+/** Left by a call that came late. They hold the name that another is to have, and no device can run in them. */
+function strays({ endpoint, world }: Scene): readonly Action[] {
+  const target = targetOf("EgressEndpoint", endpoint.metadata);
+  return (world.podsOfEndpoint.get(endpoint.metadata.uid) ?? [])
+    .filter((pod) => !pod.isTerminating && isStrayOf(endpoint, pod))
+    .map((pod) => ({ kind: "DeleteStray", pod, endpoint: target }));
 }
 
 const hasEnded = (pod: PodFacts): boolean =>
@@ -107,12 +114,10 @@ function unneeded(record: PodRecord, found: PodFacts | undefined, { endpoint, wo
     : { record, empty: key, actions: [deletion(found, "Empty")] };
 }
 
-const expectGone = ({ name, uid, nonce }: PodRecord, { metadata }: EgressEndpoint): Action => ({
+const expectGone = (record: PodRecord, { metadata }: EgressEndpoint): Action => ({
   kind: "ExpectPodGone",
   namespace: metadata.namespace,
-  name,
-  uid,
-  nonce,
+  record,
 });
 
 /** The pod of that UID is gone: the next one gets a nonce of its own. */
@@ -128,9 +133,13 @@ function creation(record: PodRecord, scene: Scene): Step {
   if (isUseless) return { record };
   const waitMs = pauseMs(record, scene) - now.monotonicMs;
   if (waitMs > 0) return { record, recheckAfterMs: waitMs };
-  // A foreigner holds the name: the API server would refuse, and the devices' conditions say so already.
+  // Somebody holds the name: the API server would refuse. A stray goes by itself, of a foreigner the devices' conditions say so.
   if (world.pods.has(keyOf({ namespace: endpoint.metadata.namespace, name: record.name }))) return { record };
-  return { record, actions: [{ kind: "CreatePod", pod: podFor(record, endpoint, world) }] };
+  const target = targetOf("EgressEndpoint", endpoint.metadata);
+  return {
+    record,
+    actions: [{ kind: "CreatePod", pod: podFor(record, endpoint, world), endpoint: target, record }],
+  };
 }
 
 /** When the next pod of that name may be made, by the monotonic clock. */

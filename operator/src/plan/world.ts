@@ -7,6 +7,8 @@ export interface World extends Facts {
   /** Devices whose stored assignment names the endpoint, at rest or not. */
   readonly devicesOfEndpoint: ReadonlyMap<string, readonly WhatsAppDevice[]>;
   readonly endpointsOfPool: ReadonlyMap<string, readonly EgressEndpoint[]>;
+  /** Session pods by the UID of the endpoint that they were made for. */
+  readonly podsOfEndpoint: ReadonlyMap<string, readonly PodFacts[]>;
   /** Endpoints that the outside saw under an address; it counts over all namespaces. */
   readonly endpointsOfAddress: ReadonlyMap<string, readonly EgressEndpoint[]>;
 }
@@ -42,6 +44,8 @@ export interface PodFacts {
   readonly name: string;
   readonly uid: string;
   readonly nonce: string;
+  /** UID of the EgressEndpoint that it was made for, as its controller reference says; empty: none. */
+  readonly endpointUid: string;
   readonly phase: "Pending" | "Running" | "Succeeded" | "Failed" | "Unknown";
   readonly isTerminating: boolean;
   /** Empty until the scheduler chose one. */
@@ -126,6 +130,7 @@ export function indexed(facts: Facts): World {
       inNamespace(device.metadata.namespace, device.status.assignment?.endpoint),
     ),
     endpointsOfPool: grouped(endpoints, ({ metadata, spec }) => inNamespace(metadata.namespace, spec.pool)),
+    podsOfEndpoint: grouped([...facts.pods.values()], ({ endpointUid }) => (endpointUid === "" ? [] : [endpointUid])),
     endpointsOfAddress: grouped(endpoints, ({ status }) => status.observedIPs),
   };
 }

@@ -44,12 +44,16 @@ export const podKind: Kind<PodFacts> = defineKind({
     name: metadata.name,
     uid: metadata.uid,
     nonce: metadata.annotations[annotations.nonce] ?? "",
+    endpointUid: endpointUidOf(metadata),
     phase: status.phase,
     isTerminating: metadata.deletionTimestamp !== undefined,
     nodeName: spec.nodeName,
     problem: problemOf(status),
   })),
 });
+
+const endpointUidOf = ({ ownerReferences }: ObjectMeta): string =>
+  ownerReferences.find(({ kind, controller }) => controller && kind === kinds.endpoint.kind)?.uid ?? "";
 
 /** Reasons that come and go with a container's start are no problem; the two of a failing pull take turns. */
 const harmless: ReadonlySet<string> = new Set(["", "ContainerCreating", "PodInitializing"]);
