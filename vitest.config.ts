@@ -1,7 +1,11 @@
+import { join } from "node:path";
 import { defineConfig } from "vitest/config";
+import { LongestFirst } from "./tools/longest-first.ts";
 
 const source = { resolve: { conditions: ["source"] }, ssr: { resolve: { conditions: ["source"] } } };
 const longMs = 120_000;
+/** For the processes that tests start: their sources are compiled once. */
+const env = { NODE_COMPILE_CACHE: join(import.meta.dirname, ".cache/node") };
 
 /**
  * Five levels, from fast to real. `unit` stands beside its subject and needs nothing; `session` runs Baileys, proxies and
@@ -11,6 +15,7 @@ const longMs = 120_000;
 export default defineConfig({
   ...source,
   test: {
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         ...source,
@@ -29,20 +34,22 @@ export default defineConfig({
         ...source,
         test: {
           name: "session",
+          env,
           include: ["{session-pod,simulator}/test/**/*.test.ts"],
           testTimeout: longMs,
           hookTimeout: 300_000,
-          maxWorkers: 2,
+          maxWorkers: 3,
         },
       },
       {
         ...source,
         test: {
           name: "api",
+          env,
           include: ["operator/test/**/*.test.ts", "crds/schema/test/**/*.test.ts"],
           testTimeout: longMs,
           hookTimeout: 300_000,
-          maxWorkers: 2,
+          maxWorkers: 3,
         },
       },
       {

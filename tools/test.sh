@@ -24,7 +24,7 @@ cluster() {
   tools/require.sh go gcc || return 1
   trap take_down EXIT
   export PATH=${CACHE:-$HOME/.cache/wa-cluster}/bin:$PATH KUBECONFIG
-  KUBECONFIG=$(manifests/cluster/stand.sh up "$place" 7 | tail -1) && [ -s "$KUBECONFIG" ]
+  KUBECONFIG=$(manifests/cluster/stand.sh up "$place" 10 | tail -1) && [ -s "$KUBECONFIG" ]
 }
 take_down() { trap - EXIT; [ "${KEEP_CLUSTER:-}" = 1 ] || manifests/cluster/stand.sh down "$place" >&2; }
 

@@ -33,7 +33,8 @@ export class OperatorProcess implements AsyncDisposable {
   #start(): ChildProcess {
     const flags = ["--conditions=source", "--disable-warning=ExperimentalWarning", program];
     const child = spawn(process.execPath, flags, {
-      env: { ...this.#env, PATH: process.env["PATH"] ?? "" },
+      // Compiling takes half of a start.
+      env: { ...this.#env, PATH: process.env["PATH"], NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] },
       stdio: ["ignore", "pipe", "pipe"],
     });
     for (const stream of [child.stdout, child.stderr])

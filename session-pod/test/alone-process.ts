@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { SessionReport } from "@wa/schema";
 import type { Simulator } from "@wa/simulator";
+import { childEnvironment } from "./child-environment.ts";
 import { until } from "./until.ts";
 
 const entry = resolve(import.meta.dirname, "../src/alone.ts");
@@ -32,10 +33,10 @@ export class AloneProcess implements AsyncDisposable {
   constructor({ simulator, folder, flags = [], environment = {}, imports = [] }: AloneOptions) {
     const before = imports.flatMap((file) => ["--import", file]);
     const args = ["--conditions=source", "--disable-warning=ExperimentalWarning", ...before, entry];
-    const env = { PATH: process.env["PATH"], WA_URL: simulator.url, WA_ROOT_KEY: simulator.rootKeyHex };
+    const env = { WA_URL: simulator.url, WA_ROOT_KEY: simulator.rootKeyHex };
     this.#child = spawn(process.execPath, [...args, "--device", "demo", "--qr", "raw", ...flags], {
       cwd: folder,
-      env: { ...env, ...environment },
+      env: { ...childEnvironment, ...env, ...environment },
       stdio: "pipe",
     });
     this.#exit = once(this.#child, "exit");

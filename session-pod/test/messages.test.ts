@@ -7,6 +7,7 @@ import { proto } from "@whiskeysockets/baileys/WAProto/index.js";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import type { Claim, GenerationStore, Store } from "../src/sessions/ports.ts";
+import { childEnvironment } from "./child-environment.ts";
 import { claimed, databaseKinds, installation, masterKey, open, type Databases } from "./store-fixture.ts";
 
 const run = promisify(execFile);
@@ -41,7 +42,9 @@ describe.each(databaseKinds)("messages, with a store on %s", (_kind, start) => {
     changes: Record<string, string | undefined> = {},
   ): Promise<unknown[]> {
     const node = ["--conditions=source", "--disable-warning=ExperimentalWarning", program];
-    const { stdout } = await run(process.execPath, [...node, ...args], { env: { ...env, ...changes } });
+    const { stdout } = await run(process.execPath, [...node, ...args], {
+      env: { ...childEnvironment, ...env, ...changes },
+    });
     return stdout
       .split("\n")
       .filter((line) => line !== "")

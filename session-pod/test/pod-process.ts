@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { podPaths, type EgressContract } from "@wa/schema";
+import { childEnvironment } from "./child-environment.ts";
 import { until } from "./until.ts";
 
 const main = fileURLToPath(new URL("../src/main.ts", import.meta.url));
@@ -50,7 +51,7 @@ export function startPod({ root, hubUrl, hubCaPem, egress, environment }: PodOpt
   const flags = ["--conditions=source", "--disable-warning=ExperimentalWarning", main];
   const child = spawn(process.execPath, [...flags, "--root", root, "--http-port", "0"], {
     env: {
-      PATH: process.env["PATH"],
+      ...childEnvironment,
       WA_HUB_URL: hubUrl,
       WA_HUB_CA: hubCaPem,
       WA_ENDPOINT: "direct-default",

@@ -1,7 +1,4 @@
 import { randomInt } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startSimulator, type Simulator } from "@wa/simulator";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
@@ -29,16 +26,13 @@ vi.setConfig({ testTimeout: restMs + Math.ceil(kills / devices) * perKillMs });
 
 let simulator: Simulator;
 let postgres: TestPostgres;
-let cache: string;
 
 beforeAll(async () => {
-  cache = await mkdtemp(join(tmpdir(), "wa-kills-"));
   [simulator, postgres] = await Promise.all([startSimulator(), startPostgres()]);
 });
 afterAll(async () => {
   await simulator[Symbol.asyncDispose]();
   await postgres.stop();
-  await rm(cache, { recursive: true, force: true });
 });
 
 it(`${kills} kills of ${devices} devices: every text is in the inbox once and at the peer once, and none was unreadable`, async () => {
@@ -88,9 +82,7 @@ async function livesThrough(index: number, count: number): Promise<Outcome> {
 
 async function newScene(index: number): Promise<AloneScene> {
   const url = await postgres.createDatabase(`k${index}`);
-  const scene = await AloneScene.open({ simulator, phone: `336700000${index}`, peer: `336800000${index}`, url });
-  Object.assign(scene.run.environment ?? {}, { NODE_COMPILE_CACHE: cache });
-  return scene;
+  return await AloneScene.open({ simulator, phone: `336700000${index}`, peer: `336800000${index}`, url });
 }
 
 async function startAndKill(scene: AloneScene, random: () => number): Promise<void> {

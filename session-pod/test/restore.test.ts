@@ -9,6 +9,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFailed, on
 import { z } from "zod";
 import { FenceLostError } from "../src/sessions/ports.ts";
 import { AloneProcess, linkedAlone, type AloneOptions } from "./alone-process.ts";
+import { childEnvironment } from "./child-environment.ts";
 import { copyStore, rowsOf, type StoreCopy } from "./store-copy.ts";
 import { claimed, claimRequest, databaseKinds, open, put, values, type Databases } from "./store-fixture.ts";
 import { until } from "./until.ts";
@@ -67,7 +68,7 @@ describe.each(databaseKinds)("a linked device on %s, put back to an older copy",
 
   async function messages(...args: readonly string[]): Promise<string[]> {
     const flags = ["--conditions=source", "--disable-warning=ExperimentalWarning", program, ...args];
-    const env = { WA_STORE: url, WA_MASTER_KEY_FILE: join(options.folder, "demo.key") };
+    const env = { ...childEnvironment, WA_STORE: url, WA_MASTER_KEY_FILE: join(options.folder, "demo.key") };
     const { stdout } = await promisify(execFile)(process.execPath, [...flags, "--device", "demo"], { env });
     return stdout
       .split("\n")
