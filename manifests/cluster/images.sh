@@ -38,6 +38,8 @@ packages() { # workspace, target folder
   mkdir -p "$2/node_modules/@wa"; ln -s ../../crds/schema "$2/node_modules/@wa/schema"
   sed -n "s|^$root/\(node_modules/\)|\1|p" <<< "$listed" | grep -v '^node_modules/@wa/' |
     while read -r path; do (cd "$root" && cp -a --parents "$path" "$2/"); done
+  # Half of all files, and nothing that runs reads them.
+  find "$2/node_modules" -type f \( -name '*.d.ts' -o -name '*.d.[cm]ts' -o -name '*.map' \) -delete
 }
 
 node_image() { # workspace, entry point inside dist

@@ -49,11 +49,13 @@ const exhausted: Outage = async ({ url }) => {
   const first = await connected(url);
   if (first === undefined) throw new Error("no slot at all");
   const ending = `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'whatsapp-session-pod'`;
-  for (let isFull = false; !isFull;) {
+  // A session's connection that is just being opened holds a slot before it shows its name.
+  for (let fullInARow = 0; fullInARow < 5;) {
     const { rowCount } = await first.query(ending);
     const taken = await connected(url);
     if (taken !== undefined) clients.push(taken);
-    isFull = taken === undefined && rowCount === 0;
+    fullInARow = taken === undefined && rowCount === 0 ? fullInARow + 1 : 0;
+    if (fullInARow > 0) await sleep(100);
   }
   return async () => {
     await Promise.all([first, ...clients].map(async (client) => await client.end()));
