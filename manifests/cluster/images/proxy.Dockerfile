@@ -2,7 +2,7 @@
 ARG BASE_IMAGE
 FROM ${BASE_IMAGE}
 RUN apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends microsocks tinyproxy-bin \
- && rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* \
  # microsocks tries a name's first address alone: IPv4, on which more servers listen.
  && echo 'precedence ::ffff:0:0/96 100' > /etc/gai.conf
 COPY proxy.sh /usr/local/bin/start-proxy
