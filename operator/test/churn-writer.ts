@@ -25,9 +25,7 @@ export class ChurnWriter implements AsyncDisposable {
   readonly written: Written = { created: 0, changed: 0, deleted: 0, remade: 0 };
   readonly #stopped = new AbortController();
   readonly #working: Promise<unknown>;
-  #isPaused = false;
-  #gate = Promise.resolve();
-  #open = () => undefined as void;
+  #pause: PromiseWithResolvers<void> | undefined;
   #busy = 0;
 
   constructor(transport: Transport, subjects: readonly Subject[], namespaces: readonly string[], seed: number) {
@@ -49,16 +47,13 @@ export class ChurnWriter implements AsyncDisposable {
 
   /** Nothing is being written once it resolves. */
   async pause(): Promise<void> {
-    this.#isPaused = true;
-    this.#gate = new Promise((resolve) => {
-      this.#open = resolve;
-    });
+    this.#pause ??= Promise.withResolvers();
     while (this.#busy > 0) await delay(10);
   }
 
   resume(): void {
-    this.#isPaused = false;
-    this.#open();
+    this.#pause?.resolve();
+    this.#pause = undefined;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -70,7 +65,7 @@ export class ChurnWriter implements AsyncDisposable {
   async #loop(targets: readonly Target[], chance: () => number): Promise<void> {
     while (!this.#stopped.signal.aborted) {
       // A pause that follows a resumption at once finds loops that the gate has let through already.
-      while (this.#isPaused) await this.#gate;
+      while (this.#pause !== undefined) await this.#pause.promise;
       this.#busy += 1;
       await oneOf(targets, chance).act(chance);
       this.#busy -= 1;

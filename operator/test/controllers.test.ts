@@ -1,9 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { apiVersion, kinds, labels, labelValues } from "@wa/schema";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { buildSessionPod } from "../src/build/session-pod.ts";
 import { conditionOf } from "../src/plan/set-conditions.ts";
 import { startApiServer, type ApiServer } from "./api-server.ts";
-import { proxyMember } from "./builders.ts";
+import { proxyMember, settings } from "./builders.ts";
 import { say } from "./cluster.ts";
 import { eventually } from "./eventually.ts";
 import { LinkBoard } from "./link-board.ts";
@@ -160,11 +160,10 @@ describe("pods", () => {
     await shop.applyPool();
     await shop.applyDevice("ann");
     const uid = await stage.linked("ann");
-    const { metadata } = await shop.endpoint();
-    const owner = { apiVersion, kind: kinds.endpoint.kind, name: metadata.name, uid: metadata.uid, controller: true };
-    const { metadata: late, spec } = foreignPod("eu-px-1");
-    const marks = { labels: { [labels.component]: labelValues.sessionPod }, ownerReferences: [owner] };
-    await shop.call("POST", `/api/v1/namespaces/${shop.namespace}/pods`, { metadata: { ...late, ...marks }, spec });
+    const [endpoint, { spec }] = await Promise.all([shop.endpoint(), shop.pool()]);
+    const { template } = spec.sessionPods;
+    const late = { endpoint, member: spec.members[0], template, settings, name: "eu-px-1", nonce: "of the past" };
+    await shop.call("POST", `/api/v1/namespaces/${shop.namespace}/pods`, buildSessionPod(late));
     await eventually(async () => {
       expect((await shop.pods()).map((pod) => pod.uid)).toEqual([uid]);
     });

@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
+import { childEnvironment } from "../../session-pod/test/child-environment.ts";
 
 const program = join(import.meta.dirname, "../src/main.ts");
 
@@ -33,8 +34,7 @@ export class OperatorProcess implements AsyncDisposable {
   #start(): ChildProcess {
     const flags = ["--conditions=source", "--disable-warning=ExperimentalWarning", program];
     const child = spawn(process.execPath, flags, {
-      // Compiling takes half of a start.
-      env: { ...this.#env, PATH: process.env["PATH"], NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] },
+      env: { ...this.#env, ...childEnvironment },
       stdio: ["ignore", "pipe", "pipe"],
     });
     for (const stream of [child.stdout, child.stderr])

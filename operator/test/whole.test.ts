@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import { startSimulator, type Simulator } from "@wa/simulator";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { z } from "zod";
+import { childEnvironment } from "../../session-pod/test/child-environment.ts";
 import { freePort, startApiServer, type ApiServer } from "./api-server.ts";
 import { Shop } from "./cluster.ts";
 import { eventually } from "./eventually.ts";
@@ -102,7 +103,7 @@ async function messages(...flags: readonly string[]): Promise<string> {
     process.execPath,
     ["--conditions=source", "--disable-warning=ExperimentalWarning", program, ...flags, ...place],
     {
-      env: { PATH: process.env["PATH"], WA_STORE: storeUrl, WA_MASTER_KEY: key },
+      env: { ...childEnvironment, WA_STORE: storeUrl, WA_MASTER_KEY: key },
     },
   );
   return stdout;

@@ -1,4 +1,5 @@
 import { ApiError } from "../kube/api-error.ts";
+import { isSame } from "../kube/patch.ts";
 import type { ActionOf, Target } from "../plan/action.ts";
 import { isPodOf, isStrayOf } from "../plan/pod-record.ts";
 import { createOnce } from "./objects.ts";
@@ -18,10 +19,7 @@ export async function createPod(
   actor: Pick<Actor, "endpoints" | "pods">,
 ): Promise<Outcome> {
   const found = await theEndpoint(endpoint, actor);
-  const isRecorded = found.status.pods.some(
-    ({ name, nonce, uid }) => name === record.name && nonce === record.nonce && uid === undefined,
-  );
-  if (!isRecorded)
+  if (!found.status.pods.some((standing) => isSame(standing, record)))
     throw new StaleCacheError(`EgressEndpoint ${endpoint.name} waits for no pod ${record.name} any more`);
   try {
     const created = await createOnce(actor.pods, pod);

@@ -13,8 +13,9 @@ export const endpointKind = ours(kinds.endpoint, EgressEndpoint);
 const core = { group: "", version: "v1" } as const;
 
 const Waiting = z.object({ waiting: z.object({ reason: z.string().default("") }).optional() });
+const Owner = z.object({ kind: z.string(), uid: z.string(), controller: z.boolean().default(false) });
 const Pod = z.object({
-  metadata: ObjectMeta,
+  metadata: ObjectMeta.extend({ ownerReferences: z.array(Owner).default([]) }),
   spec: z.object({ nodeName: z.string().default("") }).prefault({}),
   status: z
     .object({
@@ -52,7 +53,7 @@ export const podKind: Kind<PodFacts> = defineKind({
   })),
 });
 
-const endpointUidOf = ({ ownerReferences }: ObjectMeta): string =>
+const endpointUidOf = ({ ownerReferences }: z.infer<typeof Pod>["metadata"]): string =>
   ownerReferences.find(({ kind, controller }) => controller && kind === kinds.endpoint.kind)?.uid ?? "";
 
 /** Reasons that come and go with a container's start are no problem; the two of a failing pull take turns. */

@@ -79,9 +79,6 @@ export const ObjectMeta = z.object({
   labels: z.record(z.string(), z.string()).default({}),
   annotations: z.record(z.string(), z.string()).default({}),
   finalizers: z.array(z.string()).default([]),
-  ownerReferences: z
-    .array(z.object({ kind: z.string(), uid: z.string(), controller: z.boolean().default(false) }))
-    .default([]),
 });
 export type ObjectMeta = z.infer<typeof ObjectMeta>;
 
