@@ -19,7 +19,7 @@ export interface OpenStoreOptions {
 
 /**
  * Opens the store, making its tables where they are missing. Throws StoreUnavailableError where the database does not answer,
- * StoreRefusedError for a newer schema or another master key; nothing stays open then.
+ * StoreRefusedError for a database that wants a newer program, or another master key; nothing stays open then.
  */
 export async function openStore(options: OpenStoreOptions): Promise<Store> {
   const database = await openDatabase(options);
@@ -34,7 +34,7 @@ export async function openDatabase({
 }: Pick<OpenStoreOptions, "url" | "canaryKeyBase64" | "installation">): Promise<Database> {
   const database = createDatabase(url);
   try {
-    await orUnavailable("open", () => migrate(database, { installation, keyBase64: canaryKeyBase64 }));
+    await orUnavailable("open", () => migrate(url, database, { installation, keyBase64: canaryKeyBase64 }));
     return database;
   } catch (error) {
     await database.db.destroy();

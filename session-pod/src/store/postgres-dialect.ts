@@ -14,37 +14,42 @@ import { DatabaseError, Pool, type PoolClient } from "pg";
 const poolSize = 2;
 const idleMs = 10_000;
 const connectMs = 5_000;
-/** The server gives up first, so that the client knows the outcome. */
-const statementMs = 5_000;
-const clientWaitMs = 8_000;
+/** How long one statement may take. The server gives up first, so that the client knows the outcome. */
+const statementMs = { Session: 5_000, Migration: 600_000 } as const;
+const clientMarginMs = 3_000;
 const idleInTransactionMs = 15_000;
 
+export type Patience = keyof typeof statementMs;
+
 /** Everything a transaction needs is set inside it: PgBouncer's transaction mode shares server sessions between clients. */
-const begin = `begin; set local statement_timeout = ${statementMs}; set local idle_in_transaction_session_timeout = ${idleInTransactionMs}`;
+const begin = (patience: Patience): string =>
+  `begin; set local statement_timeout = ${statementMs[patience]}; set local idle_in_transaction_session_timeout = ${idleInTransactionMs}`;
 
 /**
  * PostgreSQL by `pg` for kysely. Its own driver puts a connection whose query timed out on the client's side back into the pool,
  * where the unanswered query blocks the next one, for minutes when the network swallows packets; this one destroys it.
  */
-export function postgresDialect(url: string): Dialect {
+export function postgresDialect(url: string, patience: Patience): Dialect {
   return {
     createAdapter: () => new PostgresAdapter(),
     createIntrospector: (db) => new PostgresIntrospector(db),
     createQueryCompiler: () => new PostgresQueryCompiler(),
-    createDriver: () => new PooledDriver(url),
+    createDriver: () => new PooledDriver(url, patience),
   };
 }
 
 class PooledDriver implements Driver {
   readonly #pool: Pool;
+  readonly #patience: Patience;
 
-  constructor(url: string) {
+  constructor(url: string, patience: Patience) {
+    this.#patience = patience;
     this.#pool = new Pool({
       connectionString: url,
       max: poolSize,
       idleTimeoutMillis: idleMs,
       connectionTimeoutMillis: connectMs,
-      query_timeout: clientWaitMs,
+      query_timeout: statementMs[patience] + clientMarginMs,
       keepAlive: true,
       keepAliveInitialDelayMillis: idleMs,
       application_name: "whatsapp-session-pod",
@@ -62,7 +67,7 @@ class PooledDriver implements Driver {
   }
 
   async beginTransaction(connection: DatabaseConnection): Promise<void> {
-    await connection.executeQuery(CompiledQuery.raw(begin));
+    await connection.executeQuery(CompiledQuery.raw(begin(this.#patience)));
   }
 
   async commitTransaction(connection: DatabaseConnection): Promise<void> {

@@ -1,7 +1,17 @@
 import type { Generated, Kysely } from "kysely";
 
-/** Raised by every change of the tables below. A database of a newer one is refused. */
-export const schemaVersion = 1;
+/**
+ * What this program is, in the words of a database that says how old a program may be. Raised only with a step of the ladder
+ * that programs of before could not live with; steps that add leave it as it is.
+ */
+export const programVersion = 1;
+
+/** One row. `version`: the oldest program that may use the database; `step`: how many steps of the ladder it has. */
+interface SchemaRow {
+  one: number;
+  version: number;
+  step: number;
+}
 
 /** One row, which tells who owns the device. Every transaction locks it first. */
 export interface DeviceRow {
@@ -53,7 +63,7 @@ interface ArchiveRow extends ValueRow {
 }
 
 export interface Tables {
-  wa_schema: { one: number; version: number };
+  wa_schema: SchemaRow;
   /** For each installation a value that only its own master key opens. */
   wa_canary: { installation: string; ciphertext: Uint8Array };
   wa_device: DeviceRow;
@@ -69,25 +79,4 @@ export type DatabaseKind = "postgres" | "sqlite";
 export interface Database {
   readonly kind: DatabaseKind;
   readonly db: Kysely<Tables>;
-}
-
-/** The tables of {@link schemaVersion}, statement by statement. */
-export function createStatements(kind: DatabaseKind): readonly string[] {
-  const bytes = kind === "postgres" ? "bytea" : "blob";
-  const seq = kind === "postgres" ? "bigserial primary key" : "integer primary key autoincrement";
-  const sealed = `key_id text not null, ciphertext ${bytes} not null`;
-  return [
-    `create table wa_canary (installation text primary key, ciphertext ${bytes} not null)`,
-    `create table wa_device (key text primary key, epoch integer not null, owner text not null, incarnation integer not null)`,
-    `create table wa_value (device text not null, type text not null, id text not null, ${sealed}, primary key (device, type, id))`,
-    `create table wa_inbox (seq ${seq}, device text not null, chat text not null, sender text not null,
-      message_id text not null, timestamp_ms bigint not null, ${sealed}, unique (device, chat, sender, message_id))`,
-    `create index wa_inbox_by_device on wa_inbox (device, seq)`,
-    `create table wa_outbox (seq ${seq}, device text not null, message_id text not null, state text not null,
-      error text not null, created_ms bigint not null, ${sealed}, unique (device, message_id))`,
-    `create index wa_outbox_queued on wa_outbox (device, seq) where state = 'Queued'`,
-    `create table wa_archive (device text not null, type text not null, id text not null, ${sealed},
-      archived_ms bigint not null, reason text not null)`,
-    `create index wa_archive_by_device on wa_archive (device)`,
-  ];
 }
