@@ -2,6 +2,7 @@ export * from "./causes.ts";
 export * from "./keys.ts";
 export * from "./labels.ts";
 export * from "./link/frames.ts";
+export * from "./link/timing.ts";
 export * from "./pod-contract.ts";
 export * from "./reasons.ts";
 export * from "./v1alpha1/api.ts";

@@ -1,5 +1,11 @@
 import { isDeepStrictEqual } from "node:util";
-import type { EgressEndpoint, EndpointStatus, PodRecord, WhatsAppDevice } from "@wa/schema";
+import {
+  takeoverAfterMs,
+  type EgressEndpoint,
+  type EndpointStatus,
+  type PodRecord,
+  type WhatsAppDevice,
+} from "@wa/schema";
 import { targetOf, type Action, type DesiredPod, type Plan, type PlannedAssignment } from "./action.ts";
 import { capacityOf, tenantsOf } from "./capacity.ts";
 import { endpointConditions, linksOf } from "./endpoint-readiness.ts";
@@ -7,7 +13,6 @@ import { planPods } from "./pods.ts";
 import { sessionSpecOf } from "./session-spec.ts";
 import { timestamp } from "./set-conditions.ts";
 import { departureOf, poolOf, standingOf, type Standing } from "./standing.ts";
-import { takeoverAfterMs } from "./takeover.ts";
 import { wishOf, type Wish } from "./wish.ts";
 import { keyOf, ownerOf, type Now, type PodLink, type World } from "./world.ts";
 

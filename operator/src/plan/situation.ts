@@ -1,10 +1,10 @@
-import type { SessionReport, WhatsAppDevice } from "@wa/schema";
+import { takeoverAfterMs, type SessionReport, type WhatsAppDevice } from "@wa/schema";
 import type { Situation } from "./phases.ts";
 import { linkRefused, podSituation } from "./pod-situation.ts";
 import { ofReport } from "./report-situation.ts";
 import { proxyField } from "./proxy-words.ts";
 import { conditionOf } from "./set-conditions.ts";
-import { reportOf, takeoverAfterMs } from "./takeover.ts";
+import { reportOf } from "./takeover.ts";
 import { endpointOf, ownerOf, type Now, type PodLink, type World } from "./world.ts";
 
 export type Reading =

@@ -1,10 +1,5 @@
-import type { SessionReport, SessionStateName, WhatsAppDevice } from "@wa/schema";
+import { takeoverAfterMs, type SessionReport, type SessionStateName, type WhatsAppDevice } from "@wa/schema";
 import { ownerOf, wishKey, type Facts, type Now } from "./world.ts";
-
-/**
- * How long a pod may keep a socket after the hub last heard it (30 s, the link's lease), with a margin for clocks and scheduling.
- */
-export const takeoverAfterMs = 35_000;
 
 /** States in which a session holds no socket and opens none by itself. */
 const withoutSocket: ReadonlySet<SessionStateName> = new Set<SessionStateName>([

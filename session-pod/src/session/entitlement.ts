@@ -1,8 +1,4 @@
-/** After this long without a word a link counts as down, and the store is asked in its place. */
-const linkDownAfterMs = 10_000;
-export const storeCheckEveryMs = 5_000;
-/** Both silent for this long: another pod may have been given the device. */
-const entitledForMs = 30_000;
+import { entitledForMs, linkDownAfterMs } from "@wa/schema";
 
 export interface Heard {
   /** When the operator's link answered last, and when the store last confirmed our own epoch; a monotonic clock's milliseconds. */

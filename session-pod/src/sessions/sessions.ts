@@ -1,12 +1,19 @@
-import type { Assignment, Bucket, DeviceRef, Grant, SessionReport } from "@wa/schema";
-import { isEntitled, isStoreAsked, storeCheckEveryMs } from "../session/entitlement.ts";
+import {
+  entitlementCheckMs,
+  storeCheckEveryMs,
+  type Assignment,
+  type Bucket,
+  type DeviceRef,
+  type Grant,
+  type SessionReport,
+} from "@wa/schema";
+import { isEntitled, isStoreAsked } from "../session/entitlement.ts";
 import { inContextOf } from "./faults.ts";
 import type { Pod, PodSituation } from "./pod.ts";
 import type { Claim, DeviceKey } from "./ports.ts";
 import { RunningSession } from "./running-session.ts";
 
 const outboxPollMs = 1_000;
-const entitlementCheckMs = 1_000;
 
 export interface SessionsOptions extends Pod {
   /** For devices whose version is Auto; empty: the client library's own. */

@@ -192,11 +192,3 @@ export const HubFrame = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("grant"), term: z.int(), grants: z.array(Grant) }),
 ]);
 export type HubFrame = z.infer<typeof HubFrame>;
-
-/** Timing of the link, both ends. */
-export const linkTiming = {
-  dialTimeoutMs: 2_000,
-  pingIntervalMs: 5_000,
-  deadAfterMs: 30_000,
-  redialMaxMs: 5_000,
-} as const;
