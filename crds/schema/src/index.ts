@@ -5,6 +5,7 @@ export * from "./link/frames.ts";
 export * from "./link/timing.ts";
 export * from "./pod-contract.ts";
 export * from "./reasons.ts";
+export * from "./text.ts";
 export * from "./v1alpha1/api.ts";
 export * from "./v1alpha1/conditions.ts";
 export * from "./v1alpha1/egress-endpoint.ts";

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { clippedToBytes } from "@wa/schema";
 import { z } from "zod";
 import { defineKind } from "../kube/kind.ts";
 import { microTime } from "../kube/micro-time.ts";
@@ -62,7 +63,7 @@ export class EventRecorder {
 
   record(target: EventTarget, note: EventNote): void {
     if (this.#pending.size >= maxPending) return;
-    const writing = this.#write(target, { ...note, message: cut(note.message) })
+    const writing = this.#write(target, { ...note, message: clippedToBytes(note.message, maxNoteBytes) })
       .catch(this.#options.onFailed)
       .finally(() => this.#pending.delete(writing));
     this.#pending.add(writing);
@@ -102,13 +103,4 @@ export class EventRecorder {
       regarding: target,
     };
   }
-}
-
-/** At most 1 kB of UTF-8, ending on a whole character. */
-function cut(message: string): string {
-  const bytes = Buffer.from(message);
-  if (bytes.length <= maxNoteBytes) return message;
-  const mark = "…";
-  const kept = bytes.subarray(0, maxNoteBytes - Buffer.byteLength(mark)).toString("utf8");
-  return `${kept.replace(/\uFFFD$/, "")}${mark}`;
 }

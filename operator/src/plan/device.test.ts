@@ -15,7 +15,6 @@ import {
 import { reasonsOf, running } from "../../test/planned-device.ts";
 import { planDevice } from "./device.ts";
 import { conditionOf } from "./set-conditions.ts";
-import type {} from "./world.ts";
 
 it("sets every condition on the first visit, each with a reason and the generation", () => {
   const device = aDevice({ metadata: { generation: 7 } });

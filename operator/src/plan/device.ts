@@ -5,7 +5,7 @@ import { keptStatus, nextStatus } from "./device-status.ts";
 import { placeDevice, type Placement } from "./place.ts";
 import type { Situation } from "./phases.ts";
 import { planRemoval } from "./removal.ts";
-import { mayLeaveRest, pairRequestOf, restOf, type Rest } from "./rest.ts";
+import { mayLeaveRest, pairRequest, pairRequestOf, restOf, type Rest } from "./rest.ts";
 import { ofRest } from "./report-situation.ts";
 import { readSession } from "./situation.ts";
 import { reportOf } from "./takeover.ts";
@@ -106,7 +106,7 @@ function restEntered(device: WhatsAppDevice, world: World): SessionReport | unde
   const report = reportOf(device, world);
   if (report === undefined || !isRest(report.state)) return undefined;
   if (report.state === "Blocked") return report;
-  const isAskedAgain = honoured(device) !== (report.pairRequestedAt ?? "");
+  const isAskedAgain = honoured(device) !== pairRequest(report.pairRequestedAt);
   return isAskedAgain ? undefined : report;
 }
 
@@ -114,7 +114,8 @@ const isRest = (state: SessionReport["state"]): state is Rest =>
   state === "Hibernated" || state === "LoggedOut" || state === "Blocked";
 
 /** The pairing request that stands: while a device runs, a new value counts as soon as it is seen. */
-const honoured = (device: WhatsAppDevice): string => pairRequestOf(device) || (device.status.pairRequestedAt ?? "");
+const honoured = (device: WhatsAppDevice): string =>
+  pairRequestOf(device) || pairRequest(device.status.pairRequestedAt);
 
 function ofReportedRest(device: WhatsAppDevice, report: SessionReport, world: World, now: Now): Situation {
   const reading = readSession(device, false, world, now);

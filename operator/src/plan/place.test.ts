@@ -21,7 +21,6 @@ import {
 import { reasonsOf, running } from "../../test/planned-device.ts";
 import { planDevice } from "./device.ts";
 import { conditionOf } from "./set-conditions.ts";
-import type {} from "./world.ts";
 
 describe("a device without an endpoint says why", () => {
   it.each<[string, Parameters<typeof aWorld>[0] & object, string, string]>([

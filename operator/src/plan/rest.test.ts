@@ -2,7 +2,6 @@ import { describe, expect, it } from "vitest";
 import { aDevice, aLinkedWorld, aReport, assignment, aWorld, now, settings } from "../../test/builders.ts";
 import { reasonsOf, running } from "../../test/planned-device.ts";
 import { planDevice } from "./device.ts";
-import type {} from "./world.ts";
 
 describe("rest", () => {
   const asleep = (annotation: string | undefined, status: object = {}) =>
@@ -30,6 +29,19 @@ describe("rest", () => {
     const device = running({ status: { assignment: assignment({ epoch: 2 }) } });
     const { status } = planDevice(device, aLinkedWorld(device, aReport(device, "Hibernated")), now);
     expect(status?.assignment).toMatchObject({ endpoint: "eu-px", pod: "", podUID: "", epoch: 2 });
+  });
+
+  it.each([
+    ["whole characters", `x${"👍".repeat(40)}`, `x${"👍".repeat(31)}`],
+    ["what a terminal obeys", "t1\u001B[2J\n", "t1[2J "],
+  ])("asks once, and not for ever, with a request that status cannot hold as it is: %s", (_case, request, kept) => {
+    const device = asleep(request, { pairRequestedAt: kept });
+    expect(planDevice(device, aWorld({ devices: [device] }), now).status?.phase).toBe("Hibernated");
+  });
+
+  it("a request that an earlier version wrote down with its control characters is not asked once more", () => {
+    const device = asleep("t1\n", { pairRequestedAt: "t1\n" });
+    expect(planDevice(device, aWorld({ devices: [device] }), now).status?.phase).toBe("Hibernated");
   });
 
   it("stays at rest while nobody asks", () => {

@@ -1,4 +1,4 @@
-import { annotations, causeFacts, type WhatsAppDevice } from "@wa/schema";
+import { annotations, causeFacts, clipped, type WhatsAppDevice } from "@wa/schema";
 import { conditionOf } from "./set-conditions.ts";
 import type { Settings } from "./world.ts";
 
@@ -18,14 +18,17 @@ export function restOf({ status }: WhatsAppDevice): Rest | undefined {
 
 /** The wish of the annotation, cut as status keeps it. */
 export const pairRequestOf = (device: WhatsAppDevice): string =>
-  (device.metadata.annotations[annotations.pairRequestedAt] ?? "").slice(0, 64);
+  pairRequest(device.metadata.annotations[annotations.pairRequestedAt]);
+
+/** A pairing request as it is compared: a status or pod of an earlier version may hold it uncut. */
+export const pairRequest = (text: string | undefined): string => clipped(text ?? "", 64);
 
 /** Something happened that ends the rest: a new pairing request, a resume after a suspension, or another client version. */
 export function mayLeaveRest(device: WhatsAppDevice, rest: Rest, settings: Pick<Settings, "clientVersion">): boolean {
   switch (rest) {
     case "Hibernated":
     case "LoggedOut":
-      return pairRequestOf(device) !== "" && pairRequestOf(device) !== (device.status.pairRequestedAt ?? "");
+      return pairRequestOf(device) !== "" && pairRequestOf(device) !== pairRequest(device.status.pairRequestedAt);
     case "Blocked":
       return hasAnotherVersion(device, settings);
     default:

@@ -1,4 +1,4 @@
-import type { Condition, DeviceReason } from "@wa/schema";
+import { clipped, type Condition, type DeviceReason } from "@wa/schema";
 
 export interface Wanted<R extends string = DeviceReason> {
   readonly type: string;
@@ -20,7 +20,7 @@ export function setConditions(
       type,
       status,
       reason,
-      message: message.slice(0, 1024),
+      message: clipped(message, 1024),
       lastTransitionTime: before?.status === status ? before.lastTransitionTime : timestamp(date),
       observedGeneration: generation,
     };

@@ -1,4 +1,14 @@
-import { annotations, EgressEndpoint, EgressPool, group, kinds, ObjectMeta, version, WhatsAppDevice } from "@wa/schema";
+import {
+  annotations,
+  clipped,
+  EgressEndpoint,
+  EgressPool,
+  group,
+  kinds,
+  ObjectMeta,
+  version,
+  WhatsAppDevice,
+} from "@wa/schema";
 import { z } from "zod";
 import { defineKind, type Kind } from "../kube/kind.ts";
 import type { NodeFacts, PodFacts } from "../plan/world.ts";
@@ -61,7 +71,7 @@ const harmless: ReadonlySet<string> = new Set(["", "ContainerCreating", "PodInit
 
 function problemOf({ conditions, containerStatuses }: z.infer<typeof Pod>["status"]): string {
   const unscheduled = conditions.find(({ type, status }) => type === "PodScheduled" && status === "False");
-  if (unscheduled !== undefined) return `${unscheduled.reason}: ${unscheduled.message}`.slice(0, 400);
+  if (unscheduled !== undefined) return clipped(`${unscheduled.reason}: ${unscheduled.message}`, 400);
   const waiting = containerStatuses
     .map(({ state }) => state.waiting?.reason ?? "")
     .find((reason) => !harmless.has(reason));

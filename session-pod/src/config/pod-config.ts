@@ -1,4 +1,4 @@
-import { EgressContract, podEnv } from "@wa/schema";
+import { clipped, EgressContract, podEnv } from "@wa/schema";
 import { z } from "zod";
 import { logLevels } from "../observe/log.ts";
 
@@ -68,6 +68,6 @@ const shownCharacters = 80;
 function explain(issue: z.core.$ZodIssue, environment: Readonly<Record<string, string | undefined>>): string {
   const name = String(issue.path[0]);
   const value = environment[name];
-  const shown = value === undefined ? "not set" : JSON.stringify(value.slice(0, shownCharacters));
+  const shown = value === undefined ? "not set" : JSON.stringify(clipped(value, shownCharacters));
   return `${name} is ${shown}, allowed: ${issue.message}`;
 }

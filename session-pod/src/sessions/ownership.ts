@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Assignment } from "@wa/schema";
+import { clipped, type Assignment } from "@wa/schema";
 import type { Standing } from "../session/report.ts";
 import type { ClientDevice } from "./client.ts";
 import type { Pod } from "./pod.ts";
@@ -66,4 +66,4 @@ export async function untilStored(work: () => Promise<void>): Promise<"Stored" |
 const longestDescription = 200;
 
 export const describe = (error: unknown): string =>
-  (error instanceof Error ? error.message : "unknown fault").slice(0, longestDescription);
+  clipped(error instanceof Error ? error.message : "unknown fault", longestDescription);

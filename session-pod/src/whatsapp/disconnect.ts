@@ -1,3 +1,4 @@
+import { clipped } from "@wa/schema";
 import type { ClosedEvent } from "../sessions/client.ts";
 import { EgressError } from "../sessions/ports.ts";
 import type { Disconnect } from "../session/causes.ts";
@@ -13,7 +14,7 @@ export function closedBy(error: unknown, isProxied: boolean): ClosedEvent {
     kind: "closed",
     disconnect: {
       statusCode: upgradeStatusOf(data) ?? statusOf(error),
-      message: (error instanceof Error ? error.message : "closed without a reason").slice(0, longestMessage),
+      message: clipped(error instanceof Error ? error.message : "closed without a reason", longestMessage),
       data: {
         code: text(attrs, "code"),
         reason: text(attrs, "reason"),

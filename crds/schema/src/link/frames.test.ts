@@ -18,6 +18,26 @@ it("text that is longer than a status holds is cut, and costs nobody the link", 
   expect(parsed.clientVersion).toHaveLength(32);
 });
 
+it("text is cut on whole characters, and holds nothing that a terminal obeys", () => {
+  const identity = {
+    jid: "1@s\u0007",
+    lid: "\u001B[2J",
+    pushName: `\u001B]0;a\u0007${"b".repeat(122)}👍👍`,
+    platform: "an\ndroid",
+  };
+  const qr = { code: "2@abc\u001B[8m", attempt: 1, expiresAt: "2026-06-01T12:00:00Z" };
+  const lastDisconnect = { time: "2026-06-01T12:00:00.000Z", cause: "Unknown", message: "a\uD83D" };
+  const parsed = SessionReport.parse(report({ identity, qr, lastDisconnect }));
+  expect(parsed.identity).toEqual({
+    jid: "1@s",
+    lid: "[2J",
+    pushName: `]0;a${"b".repeat(122)}👍`,
+    platform: "an droid",
+  });
+  expect(parsed.qr?.code).toBe("2@abc[8m");
+  expect(parsed.lastDisconnect?.message).toBe("a\uFFFD");
+});
+
 describe("what no status could hold is refused, by field and what is allowed", () => {
   it.each([
     ["an instant that is none", { connectedSince: "soon" }, "session.connectedSince: Invalid ISO datetime"],

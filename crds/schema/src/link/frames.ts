@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { clipped, printable } from "../text.ts";
 import { LastDisconnect } from "../v1alpha1/whatsapp-device.ts";
 
 /** Version of this protocol; a peer of another one is refused with a clear reason. */
@@ -24,7 +25,9 @@ const mostSessions = 1_000;
 const mostSelfGranted = 100_000;
 
 /** Text that a status holds: what is longer is cut, because one account's long name must not cost its whole pod the link. */
-const cut = (most: number) => z.string().transform((text) => text.slice(0, most));
+const cut = (most: number) => z.string().transform((text) => clipped(text, most));
+/** Text that is worth nothing when it is cut: too long, it is refused. What a terminal would obey is no part of it. */
+const whole = (most: number) => z.string().max(most).transform(printable);
 /** As the API server takes it in a status. */
 const Instant = z.iso.datetime();
 
@@ -59,13 +62,11 @@ export const SessionReport = z.object({
   storedEpoch: z.int().optional(),
   paired: z.boolean(),
   generation: z.int().default(0),
-  qr: z.object({ code: z.string().max(1024), attempt: z.int(), expiresAt: Instant }).optional(),
-  pairingCode: z.object({ code: z.string().max(16), expiresAt: Instant }).optional(),
-  identity: z
-    .object({ jid: z.string().max(128), lid: z.string().max(128), pushName: cut(128), platform: cut(64) })
-    .optional(),
+  qr: z.object({ code: whole(1024), attempt: z.int(), expiresAt: Instant }).optional(),
+  pairingCode: z.object({ code: whole(16), expiresAt: Instant }).optional(),
+  identity: z.object({ jid: whole(128), lid: whole(128), pushName: cut(128), platform: cut(64) }).optional(),
   connectedSince: Instant.optional(),
-  observedIP: z.string().max(64).optional(),
+  observedIP: whole(64).optional(),
   clientVersion: cut(32).optional(),
   /** The browser stored with the credentials differs from the spec's and wins until a relink. */
   browserDiffers: z.boolean().default(false),
