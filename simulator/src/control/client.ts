@@ -1,6 +1,8 @@
 import { z } from "zod";
 import type { History } from "../phone/history.ts";
 import type { PhoneScenario, Scenario } from "../scenarios/scenario.ts";
+import type { Letter } from "../scenarios/letter.ts";
+import type { StanzaInput } from "../scenarios/stanza.ts";
 import { Stats } from "./stats.ts";
 
 export const PeerMessage = z.object({
@@ -50,6 +52,12 @@ export class SimulatorClient {
       .parse(JSON.parse(await this.#call("POST", `/phone/text?from=${from}&to=${to}`, text))).id;
   }
 
+  /** As {@link text}, of a message that differs from the usual as the letter says. */
+  async message(from: string, to: string, letter: z.input<typeof Letter>): Promise<string> {
+    const answer = await this.#call("POST", `/phone/message?from=${from}&to=${to}`, JSON.stringify(letter));
+    return z.object({ id: z.string() }).parse(JSON.parse(answer)).id;
+  }
+
   /** The phone sends its history to its linked devices; resolves to the ids of the messages that tell of it. */
   async history(phone: string, history: z.input<typeof History>): Promise<readonly string[]> {
     const answer = await this.#call("POST", `/phone/history?phone=${phone}`, JSON.stringify(history));
@@ -64,6 +72,16 @@ export class SimulatorClient {
   /** So many strangers ask for the keys of each linked device and write nothing: its one-time keys are used up. */
   async takeKeys(phone: string, count: number): Promise<void> {
     await this.#call("POST", `/phone/keys?phone=${phone}&count=${count}`);
+  }
+
+  /** Sends stanzas as they are to the connected clients that the target names; resolves to the connections' ids. */
+  async inject(
+    target: { readonly phone: string; readonly device?: number } | { readonly connection: number },
+    stanzas: StanzaInput | readonly StanzaInput[],
+  ): Promise<readonly number[]> {
+    const query = Object.entries(target).map(([name, value]) => `${name}=${value}`);
+    const answer = await this.#call("POST", `/stanza?${query.join("&")}`, JSON.stringify(stanzas));
+    return z.object({ connections: z.array(z.int()) }).parse(JSON.parse(answer)).connections;
   }
 
   /** Replaces the whole scenario but the rules of single accounts. */

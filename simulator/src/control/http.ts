@@ -1,9 +1,11 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { z } from "zod";
 import { readHistory, sendHistory } from "../phone/history.ts";
-import { enterCode, forgetSessions, PhoneError, scan, takeKeys, text, unlink } from "../phone/phone.ts";
-import { readPhoneScenario, readScenario, ScenarioError } from "../scenarios/read.ts";
+import { enterCode, forgetSessions, message, PhoneError, scan, takeKeys, text, unlink } from "../phone/phone.ts";
+import { Letter } from "../scenarios/letter.ts";
+import { readBody, readPhoneScenario, readScenario, readStanzas, ScenarioError } from "../scenarios/read.ts";
 import type { Context } from "../server/context.ts";
+import { connectionsOf, nodeOf, type Target } from "../server/injection.ts";
 import { sourceOf } from "../server/upgrade.ts";
 import { readStats } from "./stats.ts";
 
@@ -51,6 +53,24 @@ function deviceNumber(call: Call): number {
   return Number(text);
 }
 
+function target(call: Call): Target {
+  const connection = call.query.get("connection");
+  if (connection === null)
+    return { phone: digits(call, "phone"), device: call.query.has("device") ? deviceNumber(call) : undefined };
+  if (!/^[1-9]\d{0,8}$/.test(connection))
+    throw new PhoneError(`connection: ${JSON.stringify(connection)} is no connection's id; the stats name them`);
+  return { connection: Number(connection) };
+}
+
+/** Sends what a test made up, as it is, to the clients that are connected now. */
+function inject(call: Call): Reply {
+  const stanzas = readStanzas(call.body).map(nodeOf);
+  const connections = connectionsOf(call.context, target(call));
+  if (connections.length === 0) throw new PhoneError(`${call.query.toString()}: no such client is connected`);
+  for (const connection of connections) for (const stanza of stanzas) connection.send(stanza);
+  return json({ connections: connections.map(({ record }) => record.id) });
+}
+
 function count(call: Call): number {
   const text = call.query.get("count") ?? "";
   if (!/^[1-9]\d{0,3}$/.test(text)) throw new PhoneError(`count: ${JSON.stringify(text)}; expected 1 to 9999`);
@@ -90,6 +110,7 @@ const routes: Readonly<Record<string, (call: Call) => Reply | Promise<Reply>>> =
     call.context.director.clear(optionalDigits(call, "phone"));
     return done;
   },
+  "POST /stanza": inject,
   "POST /phone/scan": async (call) => {
     await scan(call.context, digits(call, "phone"), call.body);
     return done;
@@ -114,11 +135,13 @@ const routes: Readonly<Record<string, (call: Call) => Reply | Promise<Reply>>> =
     takeKeys(call.context, digits(call, "phone"), count(call));
     return done;
   },
+  "POST /phone/message": async (call) =>
+    json({ id: await message(call.context, digits(call, "from"), digits(call, "to"), readBody(Letter, call.body)) }),
   "POST /phone/text": async (call) =>
     json({ id: await text(call.context, digits(call, "from"), digits(call, "to"), call.body) }),
 };
 
-async function readBody(request: IncomingMessage): Promise<string> {
+async function bodyOf(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of request) {
@@ -151,7 +174,7 @@ export async function control(
       options,
       query: url.searchParams,
       source: sourceOf(request),
-      body: await readBody(request),
+      body: await bodyOf(request),
     });
   })().catch(errorReply);
   response

@@ -26,6 +26,7 @@ export const Stats = z.object({
       kind: z.enum(["login", "registration"]).optional(),
       outcome: z.string().optional(),
       closedAt: z.string().optional(),
+      answers: z.array(z.string()),
     }),
   ),
   devices: z.record(
@@ -48,6 +49,8 @@ export const Stats = z.object({
       messagesReceived: z.int(),
       messagesRepeated: z.int(),
       retryReceipts: z.int(),
+      pingsSent: z.int(),
+      pingsAnswered: z.int(),
       receipts: z.array(z.string()),
       logouts: z.int(),
     }),

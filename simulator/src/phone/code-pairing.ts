@@ -49,8 +49,10 @@ export async function answerCodePairing(connection: Connection, child: Node | un
     return undefined;
   }
   const ref = randomBytes(24);
+  const phone = parseAddress(child.attrs["jid"])?.phone ?? "";
+  registration.phone = phone;
   registration.code = {
-    phone: parseAddress(child.attrs["jid"])?.phone ?? "",
+    phone,
     wrappedCompanionEphemeral: bytesOf(childOf(child, "link_code_pairing_wrapped_companion_ephemeral_pub")),
     ref,
   };
@@ -70,7 +72,8 @@ export async function typeCode(connection: Connection, account: Account, code: s
   const { promise, resolve: settle } = Promise.withResolvers<boolean>();
   pairing.typed = { account, ephemeral, companionEphemeral, settle };
   const timer = setTimeout(() => settle(false), answerWithinMs);
-  connection.send(primaryHello(connection.newId(), { ref: pairing.ref, account, wrapped }));
+  if (await connection.staged("typed")) settle(true);
+  else connection.send(primaryHello(connection.newId(), { ref: pairing.ref, account, wrapped }));
   return await promise.finally(() => clearTimeout(timer));
 }
 

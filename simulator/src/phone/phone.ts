@@ -1,9 +1,11 @@
+import type { Letter } from "../scenarios/letter.ts";
 import type { Connection } from "../server/connection.ts";
 import { takeBundle } from "../server/bundles.ts";
 import { ratchetOf, type Context } from "../server/context.ts";
-import { sendText } from "../server/delivery.ts";
+import { sendMessage, sendText } from "../server/delivery.ts";
 import { removeDevice } from "../server/queries.ts";
 import { isExpired, offerPairing } from "../server/registration.ts";
+import { encodedMessage, encodedText } from "../wire/payloads.ts";
 import { typeCode } from "./code-pairing.ts";
 
 /** A person's act that the phone cannot carry out; the message says why. */
@@ -62,6 +64,24 @@ export async function text(context: Context, from: string, to: string, body: str
   const account = context.accounts.of(to);
   if (account.devices.size === 0) throw new PhoneError(`to: ${to} has no linked device`);
   return await sendText(context, context.accounts.of(from), account, body);
+}
+
+/** As {@link text}, of a message that differs from the usual as its letter says. */
+export async function message(context: Context, from: string, to: string, letter: Letter): Promise<string> {
+  const account = context.accounts.of(to);
+  if (account.devices.size === 0) throw new PhoneError(`to: ${to} has no linked device`);
+  const sender = context.accounts.of(from);
+  return await sendMessage(context, { from: sender, to: account, message: bytesIn(letter), dress: letter });
+}
+
+function bytesIn({ text: body, message: json, base64 }: Letter): Uint8Array {
+  if (body !== undefined) return encodedText(body);
+  if (base64 !== undefined) return Buffer.from(base64, "base64");
+  try {
+    return encodedMessage(json ?? {});
+  } catch (error) {
+    throw new PhoneError(`message: ${JSON.stringify(json)}: no message of WAProto: ${String(error)}`);
+  }
 }
 
 /** The phone is installed anew in so far as it lost its sessions: it must ask again for the next message of each device. */

@@ -9,7 +9,14 @@ const rule = (fields: Partial<z.input<typeof Rule>>): Rule =>
   Rule.parse({ stage: "finish", action: { kind: "close" }, ...fields });
 
 const login: Moment = { stage: "finish", source: "10.0.0.1", phone: "4915550001", registration: false };
-const query: Moment = { ...login, stage: "iq", xmlns: "passive", child: "active" };
+const query: Moment = {
+  ...login,
+  stage: "iq",
+  xmlns: "passive",
+  child: "active",
+  childAttrs: { stage: "one", a: "b" },
+};
+const message: Moment = { ...login, stage: "message", to: "4915550009" };
 
 describe("a rule is for", () => {
   it.each([
@@ -24,6 +31,10 @@ describe("a rule is for", () => {
     ["logins alone", rule({ registration: false }), login, true],
     ["a query of its namespace", rule({ stage: "iq", xmlns: "passive" }), query, true],
     ["a query of its namespace and child", rule({ stage: "iq", xmlns: "passive", child: "passive" }), query, false],
+    ["a query whose child has its attributes", rule({ stage: "iq", childAttrs: { stage: "one" } }), query, true],
+    ["no query whose child has others", rule({ stage: "iq", childAttrs: { stage: "one", a: "c" } }), query, false],
+    ["a message to its account", rule({ stage: "message", to: "4915550009" }), message, true],
+    ["no message to another", rule({ stage: "message", to: "4915550008" }), message, false],
   ] as const)("%s", (_sentence, one, moment, isFor) => {
     expect(matchRule([one], moment, new Map())).toBe(isFor ? 0 : undefined);
   });

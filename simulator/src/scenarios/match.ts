@@ -8,6 +8,9 @@ export interface Moment {
   readonly registration?: boolean | undefined;
   readonly xmlns?: string | undefined;
   readonly child?: string | undefined;
+  readonly childAttrs?: Readonly<Record<string, string>> | undefined;
+  /** The account that a client's stanza is for. */
+  readonly to?: string | undefined;
 }
 
 /** How often each rule, by its place in the list, has applied. */
@@ -21,11 +24,12 @@ export function matchRule(rules: readonly Rule[], moment: Moment, uses: Uses): n
   return found === -1 ? undefined : found;
 }
 
-const compared = ["stage", "phone", "registration", "xmlns", "child"] as const;
+const compared = ["stage", "phone", "registration", "xmlns", "child", "to"] as const;
 
 function isFor(rule: Rule, moment: Moment): boolean {
   const isSource = rule.sources === undefined || rule.sources.includes(moment.source);
-  return isSource && compared.every((field) => rule[field] === undefined || rule[field] === moment[field]);
+  const hasAttrs = Object.entries(rule.childAttrs ?? {}).every(([name, value]) => moment.childAttrs?.[name] === value);
+  return isSource && hasAttrs && compared.every((field) => rule[field] === undefined || rule[field] === moment[field]);
 }
 
 /** Whether a version such as 2.3000.1 is below another, part by part. */

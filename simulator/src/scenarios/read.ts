@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import { Action, PhoneScenario, Scenario } from "./scenario.ts";
+import { Stanzas, type Stanza } from "./stanza.ts";
 
 /** A scenario that is not one; every line names a field, its value and what is allowed there. */
 export class ScenarioError extends Error {
@@ -11,7 +12,16 @@ export const readPhoneScenario = (text: string): PhoneScenario => readBody(Phone
 
 /** A request's JSON body, or an error whose every line names a field, its value and what is allowed there. */
 export function readBody<T>(shape: z.ZodType<T>, text: string): T {
+  return readValue(shape, readJson(text));
+}
+
+/** One stanza or a list of them. */
+export function readStanzas(text: string): readonly Stanza[] {
   const value = readJson(text);
+  return readValue(Stanzas, Array.isArray(value) ? value : [value]);
+}
+
+function readValue<T>(shape: z.ZodType<T>, value: unknown): T {
   const parsed = shape.safeParse(value);
   if (parsed.success) return parsed.data;
   throw new ScenarioError(parsed.error.issues.map((issue) => describe(issue, value)).join("\n"));
@@ -45,7 +55,7 @@ function shortened(value: unknown): string {
 
 function allowed(issue: z.core.$ZodIssue): string {
   // The parser's own words for a wrong discriminator name no values.
-  if (issue.code === "invalid_union")
+  if (issue.code === "invalid_union" && issue.path.at(-1) === "kind")
     return `expected one of ${Action.options.map((option) => option.shape.kind.value).join(", ")}`;
   return issue.message;
 }

@@ -1,10 +1,12 @@
 import { z } from "zod";
+import { Stanza, Stanzas } from "./stanza.ts";
 
 /** Where in a connection's life a rule acts; in this order, the last six as often as their moment comes. */
 const stages = [
   "upgrade",
   "hello",
   "finish",
+  "typed",
   "scanned",
   "paired",
   "open",
@@ -22,6 +24,7 @@ const layers = ["frame", "websocket"] as const;
 const longestFrame = 2 ** 24 - 1;
 
 const Attributes = z.record(z.string(), z.string());
+const HeaderValue = z.string().regex(/^[\x20-\x7e]*$/, "no header's value");
 
 /** What happens instead of the usual answer. */
 export const Action = z.discriminatedUnion("kind", [
@@ -34,9 +37,31 @@ export const Action = z.discriminatedUnion("kind", [
     attrs: Attributes.default({}),
     child: z.strictObject({ tag: z.string(), attrs: Attributes.default({}) }).optional(),
   }),
-  z.strictObject({ kind: z.literal("http"), status: z.int().min(300).max(599) }),
+  z.strictObject({
+    kind: z.literal("http"),
+    status: z.int().min(200).max(599),
+    headers: z.record(z.string().regex(/^[\w-]+$/, "no header's name"), HeaderValue).default({}),
+    body: z.string().max(65_536).default(""),
+  }),
   z.strictObject({ kind: z.literal("iq-error"), code: z.string(), text: z.string().default("") }),
+  z.strictObject({ kind: z.literal("iq-result"), content: z.array(Stanza).max(1_000).default([]) }),
   z.strictObject({ kind: z.literal("ack-error"), code: z.string() }),
+  z.strictObject({
+    kind: z.literal("send"),
+    stanzas: Stanzas,
+    andUsual: z.boolean().default(false).describe("Whether what usually happens at this stage follows."),
+  }),
+  z.strictObject({
+    kind: z.literal("ping"),
+    everyMs: z.int().min(100).max(600_000).default(30_000),
+    withinMs: z
+      .int()
+      .min(100)
+      .max(600_000)
+      .default(20_000)
+      .describe("The stream ends when no answer came for so long."),
+    child: z.boolean().default(false).describe("Whether the question holds <ping/>, as XEP-0199 has it."),
+  }),
   z.strictObject({ kind: z.literal("silence") }),
   z.strictObject({ kind: z.literal("delay") }),
   z.strictObject({ kind: z.literal("close") }),
@@ -76,36 +101,59 @@ const anywhere = ["silence", "delay", "close", "reset", "garbage"] as const;
 /** Possible once there is a WebSocket. */
 const transport = [...anywhere, "announce"] as const;
 /** Possible once the handshake has given both sides their keys. */
-const encrypted = [...transport, "undecryptable", "broken-zlib", "zip-bomb", "failure", "stream-error"] as const;
+const encrypted = [
+  ...transport,
+  "undecryptable",
+  "broken-zlib",
+  "zip-bomb",
+  "failure",
+  "stream-error",
+  "send",
+] as const;
 
 const actionsAt: Readonly<Record<Stage, readonly Action["kind"][]>> = {
   upgrade: [...anywhere, "http"],
   hello: transport,
   finish: encrypted,
+  typed: encrypted,
   scanned: encrypted,
   paired: encrypted,
-  open: encrypted,
-  iq: [...encrypted, "iq-error"],
+  open: [...encrypted, "ping"],
+  iq: [...encrypted, "iq-error", "iq-result"],
   message: [...encrypted, "ack-error"],
   receipt: encrypted,
   delivery: encrypted,
   media: [...anywhere, "http"],
 };
 
+const queries = { stages: ["iq"], why: "only stage iq has queries" } as const;
+const fieldsOfStanzas: readonly {
+  readonly field: "xmlns" | "child" | "childAttrs" | "to";
+  readonly stages: readonly Stage[];
+  readonly why: string;
+}[] = [
+  { field: "xmlns", ...queries },
+  { field: "child", ...queries },
+  { field: "childAttrs", ...queries },
+  { field: "to", stages: ["message", "receipt"], why: "only stages message and receipt go to an account" },
+];
+
 const isBeforePayload = (stage: Stage): boolean => stage === "upgrade" || stage === "hello";
+
+const Digits = z.string().regex(/^\d{5,15}$/, "expected 5 to 15 digits");
 
 export const Rule = z
   .strictObject({
     stage: z.enum(stages),
     sources: z.array(z.string()).optional().describe("Source addresses it is for; absent: all."),
-    phone: z
-      .string()
-      .regex(/^\d{5,15}$/, "expected 5 to 15 digits")
-      .optional()
-      .describe("Account it is for; known from a login's finish and from a registration's scan on."),
+    phone: Digits.optional().describe(
+      "Account it is for; known from a login's finish and from a registration's scan on.",
+    ),
     registration: z.boolean().optional().describe("true: registrations alone; false: logins alone."),
     xmlns: z.string().optional().describe("At stage iq: the query's namespace."),
     child: z.string().optional().describe("At stage iq: the query's first child."),
+    childAttrs: Attributes.optional().describe("At stage iq: attributes that this child has, such as its stage."),
+    to: Digits.optional().describe("At stages message and receipt: the account it goes to, whatever its address is."),
     times: z.int().min(1).optional().describe("How often it applies; absent: always."),
     delayMs: z.int().min(0).max(600_000).default(0).describe("How long it waits before it acts."),
     action: Action,
@@ -118,8 +166,8 @@ export const Rule = z
     for (const field of ["phone", "registration"] as const)
       if (isBeforePayload(rule.stage) && rule[field] !== undefined)
         fault([field], `nobody knows it at stage ${rule.stage}; use sources, or stage finish`);
-    for (const field of ["xmlns", "child"] as const)
-      if (rule.stage !== "iq" && rule[field] !== undefined) fault([field], "only stage iq has queries");
+    for (const { field, stages: possibleAt, why } of fieldsOfStanzas)
+      if (rule[field] !== undefined && !possibleAt.includes(rule.stage)) fault([field], why);
   });
 export type Rule = z.infer<typeof Rule>;
 

@@ -11,6 +11,8 @@ import type { Context } from "./context.ts";
 import type { ConnectionRecord, Start } from "./counters.ts";
 import { faultyBytes, type Fault } from "./faults.ts";
 import type { Registration } from "./registration.ts";
+import { nodeOf } from "./injection.ts";
+import { startPings, type Pings } from "./pings.ts";
 import { failure } from "./replies.ts";
 import type { Account, LinkedDevice } from "./world.ts";
 
@@ -27,6 +29,10 @@ export interface Handlers {
 export async function waited(rule: Rule): Promise<void> {
   if (rule.delayMs > 0) await new Promise((resolve) => setTimeout(resolve, rule.delayMs));
 }
+
+/** Whether the usual answer must not follow. */
+export const isInPlaceOfUsual = (action: Action): boolean =>
+  action.kind === "send" ? !action.andUsual : action.kind !== "delay";
 
 /** A logged-in companion. */
 export interface LoggedIn {
@@ -53,6 +59,7 @@ export class Connection {
   clientStatic: Buffer = Buffer.alloc(0);
   registration: Registration | undefined;
   loggedIn: LoggedIn | undefined;
+  pings: Pings | undefined;
   isReplaced = false;
   hasDeliveredOffline = false;
 
@@ -111,7 +118,7 @@ export class Connection {
     if (!rule) return false;
     await waited(rule);
     this.act(rule.action);
-    return rule.action.kind !== "delay";
+    return isInPlaceOfUsual(rule.action);
   }
 
   act(action: Action): void {
@@ -122,6 +129,11 @@ export class Connection {
         return this.refuse(
           node("stream:error", action.attrs, action.child && [node(action.child.tag, action.child.attrs)]),
         );
+      case "send":
+        for (const stanza of action.stanzas) this.send(nodeOf(stanza));
+        return undefined;
+      case "ping":
+        return startPings(this, action);
       case "silence":
         this.#step = "silent";
         return undefined;
@@ -239,6 +251,7 @@ export class Connection {
   #closed(): void {
     this.record.closedAt = new Date().toISOString();
     this.context.waiting.delete(this);
+    this.pings?.stop();
     if (!this.loggedIn) return;
     this.context.counters.device(this.loggedIn.name).socketsNow -= 1;
     if (this.context.online.get(this.loggedIn.name) === this) this.context.online.delete(this.loggedIn.name);

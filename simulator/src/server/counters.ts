@@ -17,6 +17,8 @@ export interface ConnectionRecord {
   kind?: Start["kind"];
   outcome?: string;
   closedAt?: string;
+  /** What the client said to the server's own stanzas, oldest first: `ack CLASS ID`, `result ID`, `error ID CODE`. */
+  readonly answers: string[];
 }
 
 export interface DeviceCounters {
@@ -38,6 +40,9 @@ export interface DeviceCounters {
   /** Received again under an id that the peer had read already; it reads a text once. */
   messagesRepeated: number;
   retryReceipts: number;
+  /** The server's questions whether the client is there, and those that it answered. */
+  pingsSent: number;
+  pingsAnswered: number;
   /** `type id`, newest last; the type of a plain delivery is "delivery". */
   receipts: string[];
   logouts: number;
@@ -78,6 +83,8 @@ export class Counters {
       messagesReceived: 0,
       messagesRepeated: 0,
       retryReceipts: 0,
+      pingsSent: 0,
+      pingsAnswered: 0,
       receipts: [],
       logouts: 0,
     };
@@ -86,7 +93,13 @@ export class Counters {
   }
 
   opened(source: string, isTls: boolean): ConnectionRecord {
-    const record: ConnectionRecord = { id: this.#nextConnection++, source, isTls, openedAt: new Date().toISOString() };
+    const record: ConnectionRecord = {
+      id: this.#nextConnection++,
+      source,
+      isTls,
+      openedAt: new Date().toISOString(),
+      answers: [],
+    };
     this.connections.push(record);
     if (this.connections.length > oldestKept) this.connections.shift();
     return record;

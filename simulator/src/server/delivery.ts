@@ -3,10 +3,20 @@ import { bytesOf, childOf, childrenOf, node, type Node } from "../wire/nodes.ts"
 import { encodedText, padded, textOf } from "../wire/payloads.ts";
 import type { Ciphertext } from "../peers/ratchet.ts";
 import { takeBundle } from "./bundles.ts";
-import { waited, type Connection } from "./connection.ts";
+import { isInPlaceOfUsual, waited, type Connection } from "./connection.ts";
 import { ratchetOf, type Context } from "./context.ts";
+import { dressed, formOf, isEncrypted, plainDress, type Dress } from "./forms.ts";
 import { seconds } from "./replies.ts";
-import { lidJid, parseAddress, phoneJid, type Account, type LinkedDevice, type Pending } from "./world.ts";
+import {
+  lidJid,
+  parseAddress,
+  pendingKey,
+  pendingOf,
+  phoneJid,
+  type Account,
+  type LinkedDevice,
+  type Pending,
+} from "./world.ts";
 
 /** Sends a stanza that waits for its acknowledgement; `isOffline` marks what was kept while the device was away. */
 export function deliver(connection: Connection, pending: Pending, isOffline: boolean): void {
@@ -14,8 +24,8 @@ export function deliver(connection: Connection, pending: Pending, isOffline: boo
   if (rule === undefined) return hand(connection, pending, isOffline);
   // Silence here loses this delivery, not the connection; whatever acts, the next login delivers again.
   void waited(rule).then(() => {
-    if (rule.action.kind === "delay") hand(connection, pending, isOffline);
-    else if (rule.action.kind !== "silence") connection.act(rule.action);
+    if (rule.action.kind !== "silence") connection.act(rule.action);
+    if (!isInPlaceOfUsual(rule.action)) hand(connection, pending, isOffline);
   });
 }
 
@@ -29,21 +39,23 @@ function hand(connection: Connection, pending: Pending, isOffline: boolean): voi
 }
 
 /** The device has it: it is not sent again. */
-export function acknowledged(connection: Connection, id: string | undefined): void {
+export function acknowledged(connection: Connection, id: string | undefined, address: string | undefined): void {
   const { loggedIn } = connection;
-  if (!loggedIn || id === undefined || !loggedIn.device.pending.delete(id)) return;
+  const pending = id === undefined ? undefined : loggedIn && pendingOf(loggedIn.device, id, address);
+  if (!loggedIn || pending === undefined) return;
+  loggedIn.device.pending.delete(pendingKey(pending.stanza));
   connection.context.counters.device(loggedIn.name).messagesAcknowledged += 1;
 }
 
 /** An acknowledgement with an error ends a message too, unless the device asked for it again: then the new copy waits. */
 export function acceptAck(connection: Connection, ack: Node): void {
   const { loggedIn } = connection;
-  const { id, error } = ack.attrs;
+  const { id, error, to } = ack.attrs;
   if (!loggedIn || id === undefined || ack.attrs["class"] !== "message") return;
-  if (error === undefined) return acknowledged(connection, id);
-  const pending = loggedIn.device.pending.get(id);
+  if (error === undefined) return acknowledged(connection, id, to);
+  const pending = pendingOf(loggedIn.device, id, to);
   if (pending === undefined || pending.isRetried) return;
-  loggedIn.device.pending.delete(id);
+  loggedIn.device.pending.delete(pendingKey(pending.stanza));
   connection.context.counters.device(loggedIn.name).messagesRefused += 1;
 }
 
@@ -53,13 +65,16 @@ export async function sendText(context: Context, from: Account, to: Account, tex
 }
 
 /** As {@link sendText}, of any message; those of an account's phone to its own companions are of the category `peer`. */
-export async function sendMessage(context: Context, sent: Omit<Letter, "id" | "device">): Promise<string> {
-  const { from, to, message, category } = sent;
-  const id = randomBytes(10).toString("hex").toUpperCase();
-  from.sent.set(id, { message, category, retries: new Map() });
+export async function sendMessage(
+  context: Context,
+  sent: Pick<Outgoing, "from" | "to" | "message" | "category"> & { readonly dress?: Dress },
+): Promise<string> {
+  const { from, to, message, category, dress = plainDress } = sent;
+  const id = dress.attrs["id"] ?? randomBytes(10).toString("hex").toUpperCase();
+  from.sent.set(id, { message, category, dress, retries: new Map() });
   await ratchetOf(context, from).exclusively(async () => {
     for (const device of to.devices.values()) {
-      const stanza = await encrypted(context, { from, to, device, id, message, category });
+      const stanza = await encrypted(context, { from, to, device, id, message, category, dress, retries: 0 });
       enqueue(context, { account: to, device }, { id, stanza, deliveries: 0, isRetried: false });
     }
   });
@@ -73,30 +88,39 @@ export function enqueue(
   fresh: Pending,
 ): void {
   const { pending } = to.device;
-  fresh.deliveries += pending.get(fresh.id)?.deliveries ?? 0;
-  pending.set(fresh.id, fresh);
+  const key = pendingKey(fresh.stanza);
+  fresh.deliveries += pending.get(key)?.deliveries ?? 0;
+  pending.set(key, fresh);
   const connection = context.online.get(`${to.account.phone}:${to.device.id}`);
   if (connection?.hasDeliveredOffline === true) deliver(connection, fresh, false);
 }
 
-interface Letter {
+interface Outgoing {
   readonly from: Account;
   readonly to: Account;
   readonly device: LinkedDevice;
   readonly id: string;
   readonly message: Uint8Array;
   readonly category?: "peer" | undefined;
+  readonly dress: Dress;
+  /** How often the device asked for it again. */
+  readonly retries: number;
 }
 
 /** The stanza that carries a message to one device. */
-export async function encrypted(context: Context, letter: Letter): Promise<Node> {
-  const { from, to, device, id } = letter;
+export async function encrypted(context: Context, letter: Outgoing): Promise<Node> {
+  const { from, id, message, category, dress, retries } = letter;
+  const enc = isEncrypted(formOf(dress, retries)) ? await encNode(context, letter) : undefined;
+  const attrs = { ...messageAttrs(from.phone, id), ...(category && { category }) };
+  return dressed(node("message", attrs), dress, { fromPhone: from.phone, retries, enc, message });
+}
+
+async function encNode(context: Context, { from, to, device, message }: Outgoing): Promise<Node> {
   const ratchet = ratchetOf(context, from);
   const name = `${to.phone}:${device.id}`;
   if (!ratchet.hasSession(name)) await startSession(context, from, to, device.id);
-  const { type, bytes } = await ratchet.encrypt(name, padded(letter.message));
-  const stanza = messageNode(from.phone, id, node("enc", { v: "2", type }, bytes));
-  return letter.category === undefined ? stanza : { ...stanza, attrs: { ...stanza.attrs, category: letter.category } };
+  const { type, bytes } = await ratchet.encrypt(name, padded(message));
+  return node("enc", { v: "2", type }, bytes);
 }
 
 async function startSession(context: Context, from: Account, to: Account, deviceId: number): Promise<void> {
@@ -111,19 +135,14 @@ async function startSession(context: Context, from: Account, to: Account, device
   });
 }
 
-const messageNode = (fromPhone: string, id: string, enc: Node, device = 0): Node =>
-  node(
-    "message",
-    {
-      from: phoneJid(fromPhone, device),
-      sender_lid: lidJid(fromPhone, device),
-      id,
-      t: seconds(),
-      type: "text",
-      notify: `Peer ${fromPhone.slice(-2)}`,
-    },
-    [enc],
-  );
+const messageAttrs = (fromPhone: string, id: string, device = 0) => ({
+  from: phoneJid(fromPhone, device),
+  sender_lid: lidJid(fromPhone, device),
+  id,
+  t: seconds(),
+  type: "text",
+  notify: `Peer ${fromPhone.slice(-2)}`,
+});
 
 /** A client's message: the peers' phones decrypt their copies; copies for other companions are passed on as they are. */
 export async function acceptMessage(connection: Connection, message: Node): Promise<void> {
@@ -158,7 +177,7 @@ async function passOn(connection: Connection, copy: Copy): Promise<void> {
   if (address.device === 0) return await readByPhone(connection, account, copy);
   const device = account.devices.get(address.device);
   if (!device) return;
-  const stanza = messageNode(loggedIn.account.phone, copy.id, copy.enc, loggedIn.device.id);
+  const stanza = node("message", messageAttrs(loggedIn.account.phone, copy.id, loggedIn.device.id), [copy.enc]);
   enqueue(
     context,
     { account, device },

@@ -3,7 +3,7 @@ import type { Connection } from "./connection.ts";
 import { ratchetOf, type Context } from "./context.ts";
 import { encrypted, enqueue } from "./delivery.ts";
 import { seconds } from "./replies.ts";
-import { parseAddress, phoneJid, type Account } from "./world.ts";
+import { parseAddress, pendingKey, pendingOf, phoneJid, type Account } from "./world.ts";
 
 /** Phones give a message up after this many retries; so do clients. */
 const mostRetries = 5;
@@ -11,13 +11,21 @@ const mostRetries = 5;
 /** A device could not read a message: its sender drops the session, starts a new one and sends the same text under the same id. */
 export async function retried(connection: Connection, receipt: Node): Promise<void> {
   const { loggedIn, context } = connection;
-  const { id = "", to } = receipt.attrs;
-  const address = parseAddress(to);
-  if (!loggedIn || !address) return;
+  const { id = "", to, participant } = receipt.attrs;
+  const address = parseAddress(participant) ?? parseAddress(to);
+  if (!loggedIn) return;
   context.counters.device(loggedIn.name).retryReceipts += 1;
-  if (address.device !== 0) return forward(connection, receipt);
-  const from = context.accounts.of(address.phone);
+  if (address !== undefined && address.device !== 0) return forward(connection, receipt);
+  const from = senderOf(context, address?.phone, id);
+  if (from === undefined) return;
   await ratchetOf(context, from).exclusively(async () => await resend(connection, { from, id, receipt }));
+}
+
+/** Who sent a message: the address alone does not tell when a test made it up. */
+function senderOf(context: Context, phone: string | undefined, id: string): Account | undefined {
+  const named = phone === undefined ? undefined : context.accounts.of(phone);
+  if (named?.sent.has(id) === true) return named;
+  return [...context.accounts.all()].find((account) => account.sent.has(id));
 }
 
 async function resend(connection: Connection, asked: { from: Account; id: string; receipt: Node }): Promise<void> {
@@ -31,9 +39,9 @@ async function resend(connection: Connection, asked: { from: Account; id: string
   sent.retries.set(name, retries + 1);
   ratchetOf(context, from).forget(name);
   await useSentBundle(context, { from, name, receipt });
-  const stanza = await encrypted(context, { from, to: account, device, id, ...sent });
+  const stanza = await encrypted(context, { from, to: account, device, id, ...sent, retries: retries + 1 });
   // The first copy may be acknowledged already: clients do that before or after they ask again.
-  const deliveries = device.pending.has(id) ? 0 : 1;
+  const deliveries = device.pending.has(pendingKey(stanza)) ? 0 : 1;
   enqueue(context, { account, device }, { id, stanza, deliveries, isRetried: true });
 }
 
@@ -56,7 +64,7 @@ function forward(connection: Connection, receipt: Node): void {
   const { loggedIn, context } = connection;
   const { id = "", to } = receipt.attrs;
   const address = parseAddress(to);
-  const pending = loggedIn?.device.pending.get(id);
+  const pending = loggedIn && pendingOf(loggedIn.device, id, to);
   if (!loggedIn || !address) return;
   if (pending) pending.isRetried = true;
   const content = Array.isArray(receipt.content) ? receipt.content : undefined;

@@ -25,6 +25,7 @@ export async function answer(connection: Connection, stanza: Node): Promise<void
     case "receipt":
       return await acceptReceipt(connection, stanza);
     case "ack":
+      heard(connection, ["ack", stanza.attrs["class"], stanza.attrs["id"], stanza.attrs["error"]]);
       return acceptAck(connection, stanza);
     case "ib":
       if (childOf(stanza, "offline_batch")) deliverOffline(connection);
@@ -34,13 +35,28 @@ export async function answer(connection: Connection, stanza: Node): Promise<void
   }
 }
 
+const mostAnswersKept = 1_000;
+
+function heard({ record }: Connection, words: readonly (string | undefined)[]): void {
+  record.answers.push(words.filter((word) => word !== undefined).join(" "));
+  if (record.answers.length > mostAnswersKept) record.answers.shift();
+}
+
 async function answerIq(connection: Connection, iq: Node): Promise<void> {
   const { type, xmlns, id } = iq.attrs;
-  if (type === "result" || type === "error") return await acceptPairing(connection, iq);
+  if (type === "result" || type === "error") return await takeAnswer(connection, iq);
   const child = childrenOf(iq)[0]?.tag;
   const content = await answerQuery(connection, iq);
   if (content !== "answered") connection.send(iqResult(id, content));
   if (xmlns === "passive" && child === "active") deliverOffline(connection);
+}
+
+/** The client's answer to a question of the server's. */
+async function takeAnswer(connection: Connection, iq: Node): Promise<void> {
+  const { type, id } = iq.attrs;
+  heard(connection, [type, id, childOf(iq, "error")?.attrs["code"]]);
+  connection.pings?.answered(id);
+  await acceptPairing(connection, iq);
 }
 
 async function acceptReceipt(connection: Connection, receipt: Node): Promise<void> {
@@ -50,5 +66,5 @@ async function acceptReceipt(connection: Connection, receipt: Node): Promise<voi
   connection.context.counters.receipt(connection.loggedIn.name, `${type ?? "delivery"} ${id ?? ""}`);
   if (type === "retry") return await retried(connection, receipt);
   const more = childrenOf(childOf(receipt, "list"), "item").map((item) => item.attrs["id"]);
-  for (const each of [id, ...more]) acknowledged(connection, each);
+  for (const each of [id, ...more]) acknowledged(connection, each, to);
 }

@@ -1,8 +1,8 @@
-import type { IncomingMessage, Server } from "node:http";
+import { STATUS_CODES, type IncomingMessage, type Server } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
-import type { Rule } from "../scenarios/scenario.ts";
+import type { Action, Rule } from "../scenarios/scenario.ts";
 import { Connection, waited } from "./connection.ts";
 import type { Context } from "./context.ts";
 import { answer, begin } from "./stanzas.ts";
@@ -16,7 +16,9 @@ const bareAddress = (address: string | undefined): string => (address ?? "").rep
 export const sourceOf = (request: IncomingMessage): string => bareAddress(request.socket.remoteAddress);
 
 /** How an upgrade ends in place of a WebSocket. */
-type Refusal = { readonly status: number } | "reset" | "close" | "garbage" | "silence";
+type Refusal = Omit<Extract<Action, { kind: "http" }>, "kind"> | "reset" | "close" | "garbage" | "silence";
+
+const answerOf = (status: number): Refusal => ({ status, headers: {}, body: "" });
 
 /** Turns upgrades of `chatPath` into connections, unless the scenario has something else for them. */
 export function serveUpgrades(context: Context, server: Server): void {
@@ -47,10 +49,10 @@ export function serveUpgrades(context: Context, server: Server): void {
 async function refusalOf(context: Context, request: IncomingMessage): Promise<Refusal | undefined> {
   const source = sourceOf(request);
   const { startLimit, blockedSources } = context.director.scenario;
-  if (new URL(request.url ?? "/", "http://simulator").pathname !== chatPath) return { status: 404 };
+  if (new URL(request.url ?? "/", "http://simulator").pathname !== chatPath) return answerOf(404);
   if (blockedSources.includes(source)) return "reset";
   if (startLimit && context.counters.startsWithin(source, startLimit.periodMs) >= startLimit.count)
-    return { status: startLimit.status };
+    return answerOf(startLimit.status);
   const rule = context.director.take({ stage: "upgrade", source });
   if (rule) await waited(rule);
   return rule && refusalBy(rule);
@@ -59,7 +61,7 @@ async function refusalOf(context: Context, request: IncomingMessage): Promise<Re
 function refusalBy({ action }: Rule): Refusal | undefined {
   switch (action.kind) {
     case "http":
-      return { status: action.status };
+      return action;
     case "reset":
     case "close":
     case "garbage":
@@ -75,5 +77,11 @@ function refuse(refusal: Refusal, stream: Duplex, tcp: Socket): void {
   if (refusal === "reset") tcp.resetAndDestroy();
   else if (refusal === "close") stream.end();
   else if (refusal === "garbage") stream.end("garbage\r\n\r\n");
-  else stream.end(`HTTP/1.1 ${refusal.status} Refused\r\ncontent-length: 0\r\nconnection: close\r\n\r\n`);
+  else stream.end(httpAnswer(refusal));
+}
+
+function httpAnswer({ status, headers, body }: Exclude<Refusal, string>): string {
+  const fields = { "content-length": String(Buffer.byteLength(body)), connection: "close", ...headers };
+  const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? "Answer"}\r\n${lines.join("")}\r\n${body}`;
 }

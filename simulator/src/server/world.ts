@@ -2,6 +2,7 @@ import { randomBytes, randomInt } from "node:crypto";
 import { newKeyPair, sign, signalKey, type KeyPair } from "../wire/curve.ts";
 import type { Node } from "../wire/nodes.ts";
 import type { SignedPreKey } from "../wire/payloads.ts";
+import type { Dress } from "./forms.ts";
 
 /** A key bundle's public half, as peers fetch it. */
 export interface PublicPreKey {
@@ -11,6 +12,7 @@ export interface PublicPreKey {
 
 /** A stanza that a device has not acknowledged yet. */
 export interface Pending {
+  /** Of the stanza; senders choose it, so that two may choose the same. */
   readonly id: string;
   readonly stanza: Node;
   deliveries: number;
@@ -25,6 +27,7 @@ interface SentMessage {
   /** As WAProto encodes it. */
   readonly message: Uint8Array;
   readonly category?: "peer" | undefined;
+  readonly dress: Dress;
   /** How often each `phone:device` asked again. */
   readonly retries: Map<string, number>;
 }
@@ -38,7 +41,22 @@ export interface LinkedDevice {
   signedPreKey: SignedPreKey;
   readonly keyIndex: number;
   readonly preKeys: Map<number, Buffer>;
+  /** By {@link pendingKey}, oldest first. */
   readonly pending: Map<string, Pending>;
+}
+
+/** A message is named by who it is from and its id. */
+export const pendingKey = ({ attrs }: Node): string => `${attrs["id"] ?? ""} ${attrs["from"] ?? ""}`;
+
+/** The waiting message that a client's receipt or acknowledgement means: by its id, and by its address where that is not enough. */
+export function pendingOf(device: LinkedDevice, id: string, address: string | undefined): Pending | undefined {
+  const sameId = [...device.pending.values()].filter((each) => each.id === id);
+  if (sameId.length === 1) return sameId[0];
+  const meant = parseAddress(address)?.phone;
+  return sameId.find(({ stanza }) => {
+    const { from } = stanza.attrs;
+    return from === address || (meant !== undefined && parseAddress(from)?.phone === meant);
+  });
 }
 
 /** An account made on demand for any number: its phone is device 0 and keeps a ratchet of its own. */

@@ -110,6 +110,10 @@ export function textOf(padded: Uint8Array): string | undefined {
 
 export const encodedText = (text: string): Uint8Array => proto.Message.encode({ conversation: text }).finish();
 
+/** A message written as WAProto's JSON. @throws TypeError when a field holds what it cannot */
+export const encodedMessage = (json: Record<string, unknown>): Uint8Array =>
+  proto.Message.encode(proto.Message.fromObject(json)).finish();
+
 /** A message as clients encrypt it: with 1 to 16 bytes after it that each hold their number. */
 export function padded(message: Uint8Array): Buffer {
   const padding = randomInt(1, 17);
