@@ -3,7 +3,7 @@ import { hubPath } from "@wa/schema";
 import type { SimulatorClient } from "@wa/simulator";
 import { freePort, startApiServer, type ApiServer } from "../../operator/test/api-server.ts";
 import { Kubelet } from "../../operator/test/kubelet.ts";
-import { nodeLabels, operatorPod, seed, storeSecret, system } from "../../operator/test/seed.ts";
+import { caFile, nodeLabels, operatorPod, seed, storeSecret, system } from "../../operator/test/seed.ts";
 import { startPostgres } from "../../session-pod/test/postgres.ts";
 import { entrypoint, imageEnvironment, start, type Program } from "./program.ts";
 import { startSimulatorProcess, type SimulatorProcess } from "./simulator-process.ts";
@@ -38,7 +38,7 @@ export async function install(): Promise<Installation> {
   const namespace = await server.createNamespace(`bench-${randomUUID().slice(0, 8)}`);
   const env = {
     ...imageEnvironment(),
-    ...environment({ server, simulator, hubPort: await freePort(), metricsPort: await freePort() }),
+    ...(await environment({ server, simulator, hubPort: await freePort(), metricsPort: await freePort() })),
   };
   let operator = starting.use(start(entrypoint("operator"), env));
   const running = starting.move();
@@ -71,7 +71,7 @@ export async function install(): Promise<Installation> {
 }
 
 /** The chart's environment of the operator. */
-const environment = (parts: {
+const environment = async (parts: {
   readonly server: ApiServer;
   readonly simulator: SimulatorProcess;
   readonly hubPort: number;
@@ -86,7 +86,7 @@ const environment = (parts: {
   METRICS_PORT: String(parts.metricsPort),
   WHATSAPP_URL: parts.simulator.wssUrl,
   WHATSAPP_ROOT_KEY: parts.simulator.rootKeyHex,
-  WHATSAPP_CA_BUNDLE: parts.simulator.caPem,
+  WHATSAPP_CA_FILE: await caFile(parts.server, parts.simulator.caPem),
 });
 
 async function textAt(url: string): Promise<string | undefined> {

@@ -12,7 +12,7 @@ import { login, rows, talker, waysThroughProxy, type Row } from "./bad-input-row
 import { Place } from "./bad-input.ts";
 import { eventually } from "./eventually.ts";
 import { OperatorProcess } from "./operator-process.ts";
-import { operatorPod, seed, storeSecret, system } from "./seed.ts";
+import { caFile, operatorPod, seed, storeSecret, system } from "./seed.ts";
 
 /**
  * What a user gets for input that the schema lets through and the cluster does not: the operator's process with its hub, session
@@ -45,7 +45,7 @@ beforeAll(async () => {
     METRICS_PORT: String(metricsPort),
     WHATSAPP_URL: simulator.wssUrl,
     WHATSAPP_ROOT_KEY: simulator.rootKeyHex,
-    WHATSAPP_CA_BUNDLE: simulator.caPem,
+    WHATSAPP_CA_FILE: await caFile(server, simulator.caPem),
   });
   await Promise.all(
     rows.map(async ({ name, pods, spoil }) => {

@@ -2,8 +2,7 @@ import { join } from "node:path";
 import { hubPort, labels, labelValues } from "@wa/schema";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { readConfig } from "../src/config/config.ts";
-import { chart, environmentOf, helm, manifestsOf, one, render, templateOf } from "./chart.ts";
+import { chart, configOf, helm, manifestsOf, one, render, templateOf } from "./chart.ts";
 
 const external = ["postgresql.enabled=false", "store.existingSecret=my-store"];
 const digest = (digit: string): string => `sha256:${digit.repeat(64)}`;
@@ -32,13 +31,13 @@ describe("the chart", () => {
   });
 
   it("gives the operator an environment that it reads, with the chart's own database", () => {
-    const config = readConfig(environmentOf(render()));
+    const config = configOf(render());
     expect(config.store).toMatchObject({ kind: "OwnDatabase", host: "wa-whatsapp-operator-postgresql.wa-system.svc" });
     expect(config).toMatchObject({ installation: "wa-system/wa", hubHost: "wa-whatsapp-operator-hub.wa-system.svc" });
   });
 
   it("gives the operator an environment that it reads, with a database of the user's", () => {
-    const config = readConfig(environmentOf(render(...external, "images.pullSecrets={one,two}", "installation=blue")));
+    const config = configOf(render(...external, "images.pullSecrets={one,two}", "installation=blue"));
     expect(config.store).toEqual({ kind: "Url", secret: "my-store", key: "url" });
     expect(config).toMatchObject({ installation: "blue", session: { pullSecrets: ["one", "two"] } });
   });
@@ -76,7 +75,7 @@ describe("the chart", () => {
     expect(images("Deployment", "wa-whatsapp-operator")).toEqual([`whatsapp-operator@${digest("a")}`]);
     expect(images("Job", "wa-whatsapp-operator-uninstall")).toEqual([`whatsapp-operator@${digest("a")}`]);
     expect(images("StatefulSet", "wa-whatsapp-operator-postgresql")).toEqual([`whatsapp-postgresql@${digest("c")}`]);
-    expect(readConfig(environmentOf(text)).session.image).toBe(`whatsapp-session-pod@${digest("b")}`);
+    expect(configOf(text).session.image).toBe(`whatsapp-session-pod@${digest("b")}`);
   });
 
   it("names the release's namespace on everything that has one, so that kubectl needs no -n", () => {

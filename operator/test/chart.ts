@@ -4,6 +4,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
 import { z } from "zod";
+import { readConfig, type Config } from "../src/config/config.ts";
 
 /** The chart as Helm renders it. */
 export const chart = join(import.meta.dirname, "../../charts/whatsapp-operator");
@@ -49,8 +50,10 @@ const PodTemplate = z.object({
       z.object({
         image: z.string(),
         env: z.array(z.object({ name: z.string(), value: z.string().optional() })).default([]),
+        volumeMounts: z.array(z.object({ name: z.string(), mountPath: z.string() })).default([]),
       }),
     ),
+    volumes: z.array(z.object({ name: z.string(), configMap: z.object({ name: z.string() }).optional() })).default([]),
   }),
 });
 const Workload = z.object({ spec: z.object({ template: PodTemplate }) });
@@ -65,4 +68,28 @@ export function environmentOf(text: string, deployment = "wa-whatsapp-operator")
   const fromFields = { POD_NAME: "wa-whatsapp-operator-0", POD_NAMESPACE: "wa-system" };
   const set = (container?.env ?? []).flatMap(({ name, value }) => (value === undefined ? [] : [[name, value]]));
   return { ...fromFields, ...Object.fromEntries(set) };
+}
+
+const ConfigMap = z.object({ data: z.record(z.string(), z.string()) });
+
+/** What the kubelet would mount of the chart's ConfigMaps into the operator, by path. */
+export function filesOf(text: string, deployment = "wa-whatsapp-operator"): ReadonlyMap<string, string> {
+  const { containers, volumes } = templateOf(one(text, "Deployment", deployment)).spec;
+  const files = volumes.flatMap(({ name, configMap }) => {
+    const path = containers[0]?.volumeMounts.find((mount) => mount.name === name)?.mountPath;
+    if (configMap === undefined || path === undefined) return [];
+    const { data } = ConfigMap.parse(one(text, "ConfigMap", configMap.name));
+    return Object.entries(data).map(([key, content]) => [join(path, key), content] as const);
+  });
+  return new Map(files);
+}
+
+/** The operator's configuration, as its container reads it. */
+export function configOf(text: string): Config {
+  const files = filesOf(text);
+  return readConfig(environmentOf(text), (path) => {
+    const content = files.get(path);
+    if (content === undefined) throw new Error("not mounted");
+    return content;
+  });
 }

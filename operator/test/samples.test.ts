@@ -3,10 +3,9 @@ import { dirname, join } from "node:path";
 import { EgressEndpoint, EgressPool, WhatsAppDevice, type PoolMember } from "@wa/schema";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { readConfig } from "../src/config/config.ts";
 import type { RawObject } from "../src/kube/object.ts";
 import { startApiServer, type ApiServer } from "./api-server.ts";
-import { environmentOf, renderWith } from "./chart.ts";
+import { configOf, renderWith } from "./chart.ts";
 import { documentsOf, serverSideApply, titleOf } from "./server-side-apply.ts";
 
 /**
@@ -114,7 +113,7 @@ describe("pools, labels, proxy credentials and priorities that are named are the
 describe("the chart takes", () => {
   it.each(values)("%s; the API server accepts all of it, the operator its environment", async (file) => {
     const text = renderWith("-f", join(folder, file));
-    expect(() => readConfig(environmentOf(text))).not.toThrow();
+    expect(() => configOf(text)).not.toThrow();
     for (const document of documentsOf(text))
       await serverSideApply(server.transport, document, { namespace: "wa-system", isDryRun: true });
   });

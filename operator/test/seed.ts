@@ -1,3 +1,5 @@
+import { writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import type { ApiServer } from "./api-server.ts";
 
 /** Namespace of the operator that {@link seed} makes room for, its own pod there, and the Secret with the store's URL. */
@@ -23,4 +25,11 @@ export async function seed(server: ApiServer, storeUrl: string): Promise<void> {
     metadata: { name: operatorPod },
     spec: { containers: [{ name: "x", image: "x" }] },
   });
+}
+
+/** What the chart mounts of `whatsapp.caBundle`: a file that goes with the API server's own. */
+export async function caFile({ kubeconfig }: ApiServer, caPem: string): Promise<string> {
+  const path = join(dirname(kubeconfig), "ca.pem");
+  await writeFile(path, caPem);
+  return path;
 }

@@ -13,7 +13,7 @@ import { Shop } from "./cluster.ts";
 import { eventually } from "./eventually.ts";
 import { Kubelet } from "./kubelet.ts";
 import { OperatorProcess } from "./operator-process.ts";
-import { nodeLabels, operatorPod, seed, storeSecret, system } from "./seed.ts";
+import { caFile, nodeLabels, operatorPod, seed, storeSecret, system } from "./seed.ts";
 
 /**
  * The main job with everything real but containers: a kube-apiserver, the operator's process, session pods as processes
@@ -47,7 +47,7 @@ beforeAll(async () => {
     METRICS_PORT: "0",
     WHATSAPP_URL: simulator.wssUrl,
     WHATSAPP_ROOT_KEY: simulator.rootKeyHex,
-    WHATSAPP_CA_BUNDLE: simulator.caPem,
+    WHATSAPP_CA_FILE: await caFile(server, simulator.caPem),
   });
   kubelet = new Kubelet(server.transport, shop.namespace);
   const nodePool = { nodeSelector: nodeLabels };

@@ -1,3 +1,4 @@
+import { rootCertificates } from "node:tls";
 import { describe, expect, it } from "vitest";
 import { readConfig } from "./config.ts";
 
@@ -41,5 +42,33 @@ describe("a wrong variable is named with its value and what is allowed", () => {
 
   it("all of them at once", () => {
     expect(() => readConfig({})).toThrow(/POD_NAME.*\n.*POD_NAMESPACE.*\n.*SESSION_IMAGE/);
+  });
+});
+
+describe("certificates to trust", () => {
+  const [first = "", second = ""] = rootCertificates;
+  const bundleOf = (text: string) => readConfig({ ...env, WHATSAPP_CA_FILE: "/ca.pem" }, () => text).whatsapp.caBundle;
+
+  it("come from the file that is named, with whatever text stands between them", () => {
+    const bundle = `# Some authority\n${first}\n\nAnother - one\n${second}`;
+    expect(bundleOf(bundle)).toBe(bundle);
+    expect(readConfig(env).whatsapp.caBundle).toBe("");
+  });
+
+  it.each([
+    ["garbage", "garbage", "it holds no certificate"],
+    ["nothing", "", "it holds no certificate"],
+    ["a key beside them", `${first}\n-----BEGIN EC PRIVATE KEY-----`, "it holds a private key"],
+    ["one that is cut off", `${first}\n${second.slice(0, 300)}`, "a certificate in it is cut off"],
+    ["one that is damaged", `${first}\n${second.replace("MII", "AAA")}`, "certificate 2 of 2 cannot be read"],
+  ])("that are %s are refused, with the file and what is allowed", (_, text, words) => {
+    expect(() => bundleOf(text)).toThrow(`WHATSAPP_CA_FILE is "/ca.pem": ${words}`);
+    expect(() => bundleOf(text)).toThrow("allowed are PEM certificates");
+  });
+
+  it("in a file that is not there are missed by its name", () => {
+    expect(() => readConfig({ ...env, WHATSAPP_CA_FILE: "/no/such.pem" })).toThrow(
+      'WHATSAPP_CA_FILE is "/no/such.pem": the file cannot be read: ENOENT',
+    );
   });
 });

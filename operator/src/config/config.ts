@@ -1,5 +1,7 @@
+import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { hubPort } from "@wa/schema";
+import { caBundleFault } from "./ca-bundle.ts";
 
 const name = z.string().min(1).max(253);
 const logLevel = z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]);
@@ -37,7 +39,7 @@ const Env = z
       .string()
       .regex(/^([0-9a-fA-F]{64})?$/, "must be 64 hexadecimal digits or empty")
       .default(""),
-    WHATSAPP_CA_BUNDLE: z.string().default(""),
+    WHATSAPP_CA_FILE: z.string().max(4096).default(""),
     WHATSAPP_CLIENT_VERSION: z
       .string()
       .regex(/^([0-9]+\.[0-9]+\.[0-9]+)?$/, "must be a version such as 2.3000.1043857760 or empty")
@@ -100,8 +102,11 @@ class ConfigError extends Error {
   override readonly name = "ConfigError";
 }
 
-/** The only reader of the environment. @throws {ConfigError} naming every wrong variable, its value and what is allowed. */
-export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
+/** The only reader of the environment, and of the file that it names. @throws {ConfigError} naming every wrong variable, its value and what is allowed. */
+export function readConfig(
+  env: Readonly<Record<string, string | undefined>>,
+  readText: (path: string) => string = (path) => readFileSync(path, "utf8"),
+): Config {
   const parsed = Env.safeParse(env);
   if (!parsed.success) throw new ConfigError(parsed.error.issues.map((issue) => wordsOf(issue, env)).join("\n"));
   const found = parsed.data;
@@ -126,10 +131,27 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     whatsapp: {
       url: found.WHATSAPP_URL,
       rootKeyHex: found.WHATSAPP_ROOT_KEY,
-      caBundle: found.WHATSAPP_CA_BUNDLE,
+      caBundle: readCaBundle(found.WHATSAPP_CA_FILE, readText),
       clientVersion: found.WHATSAPP_CLIENT_VERSION,
     },
   };
+}
+
+function readCaBundle(path: string, readText: (path: string) => string): string {
+  if (path === "") return "";
+  const bundle = textOf(path, readText);
+  const fault = caBundleFault(bundle);
+  if (fault !== undefined) throw new ConfigError(`WHATSAPP_CA_FILE is ${JSON.stringify(path)}: ${fault}`);
+  return bundle;
+}
+
+function textOf(path: string, readText: (path: string) => string): string {
+  try {
+    return readText(path);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : "unknown error";
+    throw new ConfigError(`WHATSAPP_CA_FILE is ${JSON.stringify(path)}: the file cannot be read: ${message}`);
+  }
 }
 
 function storeOf(env: z.infer<typeof Env>): StoreSource {
