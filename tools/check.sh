@@ -1,7 +1,7 @@
 #!/bin/bash
 # All that can be said about the sources without running them; independent parts at once.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 logs=$(mktemp -d); trap 'rm -rf "$logs"' EXIT
 names=(); pids=()
 part() { local name=$1; shift; "$@" > "$logs/$name" 2>&1 & pids+=($!); names+=("$name"); }

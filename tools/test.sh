@@ -3,47 +3,43 @@
 # Last line: "N passed, N failed".
 #   LEVELS        those to run (default: all), such as "unit api"
 #   KILLS, SEED   how often level session kills a session at a random moment (200), and the seed of a run to repeat
-#   KEEP_CLUSTER  1 leaves the cluster wa-test and the containers beside it, for the next run
-set -uo pipefail
-cd "$(dirname "$0")/.."
+#   KEEP_CLUSTER  1 leaves the cluster wa-test, the containers beside it and an engine of ours, for the next run
+cd "$(dirname "$0")/.." || exit
+. manifests/cluster/engine.sh
+# A level that fails is counted, and the next one runs.
+set +e; trap - ERR
+all="unit session api cluster destructive"
+for name in ${LEVELS:-$all}; do
+  [[ " $all " == *" $name "* ]] || fail "LEVELS names $name" "allowed: $all, several of them with spaces between"
+done
 reports=.cache/reports; rm -rf "$reports"; mkdir -p "$reports"
-say() { printf '%s  %s\n' "$(date +%T)" "$*"; }
 
-postgresql() {
-  [ -x /usr/lib/postgresql/15/bin/postgres ] && return
-  say "installing PostgreSQL 15 for the store's tests"
-  tools/require.sh apt-get || return 1
-  mkdir -p /etc/postgresql-common && echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf
-  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends postgresql-15 >/dev/null
-}
-control_plane() { tools/require.sh go gcc && say "kube-apiserver, etcd and helm (built once, 7 minutes)" && manifests/cluster/build-binaries.sh control-plane && manifests/cluster/build-binaries.sh helm; }
-
-place=wa-test
+control_plane() { manifests/cluster/build-binaries.sh control-plane && manifests/cluster/build-binaries.sh helm; }
+place=wa-test stands=
 cluster() {
-  [ -n "$(trap -p EXIT)" ] && return
-  tools/require.sh go gcc || return 1
+  [ -z "$stands" ] || return 0
   trap take_down EXIT
-  export PATH=${CACHE:-$HOME/.cache/wa-cluster}/bin:$PATH KUBECONFIG
-  KUBECONFIG=$(manifests/cluster/stand.sh up "$place" 10 | tail -1) && [ -s "$KUBECONFIG" ]
+  export PATH=$CACHE/bin:$PATH KUBECONFIG=$CACHE/$place.kubeconfig
+  manifests/cluster/stand.sh up "$place" 10 && engine_find && stands=1
 }
-take_down() { trap - EXIT; [ "${KEEP_CLUSTER:-}" = 1 ] || manifests/cluster/stand.sh down "$place" >&2; }
+take_down() { trap - EXIT; [ "${KEEP_CLUSTER:-}" = 1 ] || manifests/cluster/stand.sh down "$place"; }
 
 broken=0
 level() { # name, what it needs
-  local name=$1 need=$2
+  local name=$1; shift
   [[ " ${LEVELS:-$name} " == *" $name "* ]] || return 0
-  if [ -n "$need" ] && ! "$need" >&2; then say "level $name: what it needs could not be had"; broken=$((broken + 1)); return; fi
+  if ! "$@" >&2; then say "level $name: what it needs could not be had, as told above"; broken=$((broken + 1)); return; fi
   say "level $name"
   NO_COLOR=1 vitest run --project "$name" --reporter=dot --reporter=json --outputFile.json="$reports/$name.json"
   echo $? > "$reports/$name.exit"
-  [ -s "$reports/$name.json" ] || broken=$((broken + 1))
+  [ -s "$reports/$name.json" ] || { say "level $name has written no report"; broken=$((broken + 1)); }
 }
-level unit ""
-level session postgresql
+level unit true
+level session tools/postgresql.sh
 level api control_plane
 level cluster cluster
 level destructive cluster
-[ -z "$(trap -p EXIT)" ] || take_down
+if [ -n "$(trap -p EXIT)" ] && ! take_down; then say "what the tests started could not be removed, as told above"; broken=$((broken + 1)); fi
 read -r passed failed < <(node tools/sum-reports.ts "$reports")
 failed=$((failed + broken))
 echo "$passed passed, $failed failed"

@@ -3,29 +3,30 @@
 # packages of one workspace, and Node as installed here. Unchanged layers come from the builder's cache.
 #   usage: images.sh [operator|session-pod|simulator|postgresql|proxy]...      none named: all
 #   BASE_IMAGE (default wa-debian:bookworm of build-node-image.sh; any Debian 12, such as debian:bookworm-slim, serves), TAG (default dev)
-set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd); root=$(cd "$here/../.." && pwd)
-. "$here/versions.env"
+. "$here/engine.sh"; . "$here/versions.env"
 base=${BASE_IMAGE:-wa-debian:$DEBIAN}; tag=${TAG:-dev}; export DOCKER_BUILDKIT=0
 export PATH=$root/node_modules/.bin:$PATH
-say() { printf '%s  %s\n' "$(date +%T)" "$*" >&2; }
 
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
-"$root/tools/require.sh" docker npm
-"$here/start-docker.sh"
-docker image inspect "$base" >/dev/null 2>&1 || docker pull -q "$base" >/dev/null 2>&1 ||
-  { echo "no image $base here: $here/build-node-image.sh makes it, or set BASE_IMAGE to a Debian 12 image" >&2; exit 1; }
+"$root/tools/require.sh" npm
+engine
+base_advice="$here/build-node-image.sh makes wa-debian:$DEBIAN; or set BASE_IMAGE to a Debian 12 image that can be pulled"
+present=$(ask "image $base" "see that the engine answers: docker version" docker image ls -q "$base")
+if [ -z "$present" ]; then
+  [[ $base != wa-debian:* ]] || fail "image $base is not here, and no registry has it" "$base_advice"
+  step "pulling $base" "$base_advice" docker pull "$base"
+fi
 
-# The classic builder says that it is deprecated on every run; what a failed build said is shown whole.
 build() { # image, then arguments of docker build
   local image=whatsapp-$1:$tag; shift
-  docker build --build-arg "BASE_IMAGE=$base" -t "$image" "$@" > "$work/build.log" 2>&1 || { cat "$work/build.log" >&2; exit 1; }
-  say "$image built"
+  step "image $image" "mend what is named above; a file that it lacks may have been left out by an install that was interrupted: make install" \
+    docker build --build-arg "BASE_IMAGE=$base" -t "$image" "$@"
 }
 
 schema() { # others are compiled against its emitted declarations
-  [ -d "$work/schema" ] && return
-  rm -rf "$root/crds/schema/dist"; tsc -p "$root/crds/schema/tsconfig.build.json"
+  [ ! -d "$work/schema" ] || return 0
+  rm -rf "$root/crds/schema/dist"; step "compiling crds/schema" "make check says more" tsc -p "$root/crds/schema/tsconfig.build.json"
   mkdir -p "$work/schema/crds/schema"; cp -r "$root"/crds/schema/{package.json,dist} "$work/schema/crds/schema/"
 }
 
@@ -33,8 +34,9 @@ schema() { # others are compiled against its emitted declarations
 packages() { # workspace, target folder
   local path listed
   # npm ends with an error over peer packages that are left out on purpose (.npmrc); what it lists is whole.
-  listed=$(cd "$root" && { npm ls --omit=dev --all --parseable -w "@wa/$1" 2>/dev/null || true; })
-  grep -qx "$root/node_modules/zod" <<< "$listed" || { echo "npm lists no packages of @wa/$1: run make install" >&2; exit 1; }
+  listed=$(cd "$root" && { npm ls --omit=dev --all --parseable -w "@wa/$1" 2> "$CACHE/logs/npm-ls.log" || true; })
+  grep -qx "$root/node_modules/zod" <<< "$listed" ||
+    { tail -n 25 "$CACHE/logs/npm-ls.log" >&2; fail "npm lists no packages of @wa/$1" "make install, then run this again"; }
   mkdir -p "$2/node_modules/@wa"; ln -s ../../crds/schema "$2/node_modules/@wa/schema"
   sed -n "s|^$root/\(node_modules/\)|\1|p" <<< "$listed" | grep -v '^node_modules/@wa/' |
     while read -r path; do (cd "$root" && cp -a --parents "$path" "$2/"); done
@@ -48,7 +50,7 @@ node_image() { # workspace, entry point inside dist
   mkdir -p "$context/app/$1" "$context/packages"
   packages "$1" "$context/packages"
   cp -r "$work/schema/." "$context/app/"; cp "$root/$1/package.json" "$context/app/$1/"
-  tsc -p "$root/$1/tsconfig.build.json" --outDir "$context/app/$1/dist"
+  step "compiling $1" "make check says more" tsc -p "$root/$1/tsconfig.build.json" --outDir "$context/app/$1/dist"
   cp "$root"/{LICENSE,NOTICE} "$context/app/"
   cp "$root/node_modules/node/bin/node" "$context/node"
   cp "$here/images/messages" "$context/"
