@@ -1,11 +1,17 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
-import type { Cause } from "@wa/schema";
+import type { Bucket, Cause } from "@wa/schema";
 import { Counter, Gauge, Registry } from "prom-client";
 
 const nanosPerSecond = 1e9;
 /** Finer, the clock that measures the loop costs more than all that an idle pod does beside it. */
 const lagResolutionMs = 100;
 const lagQuantiles = [50, 99, 100];
+
+/** What a session counts of its own life. */
+type Counted =
+  | { readonly what: "qr" }
+  | { readonly what: "start"; readonly bucket: Bucket }
+  | { readonly what: "disconnect"; readonly cause: Cause };
 
 /** Every number that a session pod publishes. One value of this class a process. */
 export class PodMetrics {
@@ -69,8 +75,17 @@ export class PodMetrics {
     this.#lag.enable();
   }
 
-  disconnected(cause: Cause): void {
-    this.disconnects.inc({ cause });
+  count(event: Counted): void {
+    switch (event.what) {
+      case "qr":
+        return this.qrCodes.inc();
+      case "start":
+        return this.connects.inc({ bucket: event.bucket });
+      case "disconnect":
+        return this.disconnects.inc({ cause: event.cause });
+      default:
+        event satisfies never;
+    }
   }
 
   close(): void {
