@@ -83,7 +83,7 @@ export function startOperator(options: OperatorOptions): Operator {
     clock: wallAndMonotonic,
     isLeading: options.isLeading,
     seats: new OneAtATime(),
-    actor: actorOf(transport, events),
+    actor: actorOf(options, events),
   };
   const work = new Work(context, options);
   return {
@@ -119,12 +119,13 @@ const recorderOf = ({ transport, podName, logger }: OperatorOptions): EventRecor
     },
   });
 
-const actorOf = (transport: Transport, events: EventRecorder): Actor => ({
+const actorOf = ({ transport, logger }: OperatorOptions, events: EventRecorder): Actor => ({
   devices: resource(transport, deviceKind),
   pools: resource(transport, poolKind),
   endpoints: resource(transport, endpointKind),
   pods: resource(transport, podKind),
   events,
+  logger,
 });
 
 /** Set once, when this process begins to lead. */

@@ -30,12 +30,12 @@ export class PodMetrics {
   constructor(countStates: () => Readonly<Record<string, number>>) {
     const registers = [this.registry];
     this.disconnects = new Counter({
-      name: "whatsapp_disconnects_total",
+      name: "whatsapp_session_disconnects_total",
       help: "Ended connections by cause.",
       labelNames: ["cause"],
       registers,
     });
-    this.qrCodes = new Counter({ name: "whatsapp_qr_codes_total", help: "QR codes shown.", registers });
+    this.qrCodes = new Counter({ name: "whatsapp_session_qr_codes_total", help: "QR codes shown.", registers });
     this.connects = new Counter({
       name: "whatsapp_connection_attempts_total",
       help: "Connection attempts by start budget.",
@@ -95,7 +95,7 @@ export class PodMetrics {
   #gauges(countStates: () => Readonly<Record<string, number>>): void {
     const registers = [this.registry];
     const sessions: Gauge<"state"> = new Gauge({
-      name: "whatsapp_sessions",
+      name: "whatsapp_session_states",
       help: "Sessions by state.",
       labelNames: ["state"],
       registers,
