@@ -18,7 +18,7 @@ import { View } from "../world/view.ts";
 import { wallAndMonotonic, type Context, type Queues } from "./context.ts";
 import { reconcileDevice } from "./devices.ts";
 import { reconcileEndpoint } from "./endpoints.ts";
-import { OneAtATime } from "./one-at-a-time.ts";
+import { OneAtATime } from "../kube/one-at-a-time.ts";
 import { reconcilePool } from "./pools.ts";
 import { Waker } from "./wake.ts";
 
