@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { BinaryNode } from "@whiskeysockets/baileys";
 import type { InboxMessage } from "../sessions/ports.ts";
 
@@ -11,11 +12,12 @@ export interface Envelope extends Omit<InboxMessage, "plaintext"> {
 export class Envelopes {
   readonly #envelopes = new WeakMap<Uint8Array, Envelope>();
 
-  remember(stanza: BinaryNode): void {
+  /** @param nowMs when the stanza arrived, in milliseconds since 1970 */
+  remember(stanza: BinaryNode, nowMs = Date.now()): void {
     const ciphertexts = (Array.isArray(stanza.content) ? stanza.content : [])
       .filter((child) => child.tag === "enc")
       .flatMap((child) => (child.content instanceof Uint8Array ? [child.content] : []));
-    const head = headOf(stanza);
+    const head = headOf(stanza, ciphertexts, nowMs);
     for (const [index, ciphertext] of ciphertexts.entries())
       this.#envelopes.set(ciphertext, { ...head, isContent: index === ciphertexts.length - 1 });
   }
@@ -25,15 +27,39 @@ export class Envelopes {
   }
 }
 
-/** A message that another device of the same account sent has its chat in `recipient`. */
-function headOf({ attrs }: BinaryNode): Omit<Envelope, "isContent"> {
+/**
+ * All that is taken from a stanza's attributes, which the server and the sender's client choose. A message that another device
+ * of the same account sent has its chat in `recipient`. Names go on as they are; what no database holds of them is the store's
+ * to say.
+ */
+function headOf({ attrs }: BinaryNode, ciphertexts: readonly Uint8Array[], nowMs: number): Omit<Envelope, "isContent"> {
   const from = attrs["from"] ?? "";
+  const id = attrs["id"] ?? "";
   return {
-    messageId: attrs["id"] ?? "",
+    messageId: id === "" ? idOf(ciphertexts) : id,
     chat: attrs["recipient"] ?? from,
     sender: attrs["participant"] ?? from,
-    timestampMs: Number(attrs["t"] ?? 0) * 1_000,
+    timestampMs: timeOf(attrs["t"], nowMs),
   };
+}
+
+/** Two messages without an id would be taken for one message that comes twice. */
+function idOf(ciphertexts: readonly Uint8Array[]): string {
+  const hash = createHash("sha256");
+  for (const ciphertext of ciphertexts) hash.update(ciphertext);
+  return `no-id-${hash.digest("hex").slice(0, idDigits)}`;
+}
+
+const idDigits = 32;
+/** WhatsApp is not older. */
+const earliestMs = Date.UTC(2009, 0, 1);
+/** For clocks that differ; TLS works with no larger difference. */
+const aheadMs = 86_400_000;
+
+/** Seconds since 1970 as the server writes them; for anything that cannot be the message's time, that of its arrival. */
+function timeOf(seconds: string | undefined, nowMs: number): number {
+  const sentMs = /^\d{1,12}$/.test(seconds ?? "") ? Number(seconds) * 1_000 : Number.NaN;
+  return sentMs >= earliestMs && sentMs <= nowMs + aheadMs ? sentMs : nowMs;
 }
 
 /** What kind of stanza it is, without anything that it says. */
