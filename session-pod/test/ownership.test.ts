@@ -107,10 +107,10 @@ describe("a start", () => {
     await newAccount();
     const bench = await opened();
     const problem = { reason: "ProxySecretMissing" as const, message: "the proxy's Secret does not exist" };
-    bench.sessions.setEgress({ problem });
+    bench.sessions.setSituation({ egressProblem: problem });
     bench.assign("d", 1);
     expect(await bench.state("d", "EgressUnready")).toMatchObject(problem);
-    bench.sessions.setEgress({});
+    bench.sessions.setSituation({ egressProblem: undefined });
     await bench.state("d", "AwaitingPairing");
   });
 });

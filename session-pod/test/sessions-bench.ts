@@ -12,9 +12,11 @@ import type { Simulator } from "@wa/simulator";
 import { pino } from "pino";
 import { createDialer } from "../src/egress/create-dialer.ts";
 import { PodMetrics } from "../src/observe/metrics.ts";
+import type { OutboxLimits } from "../src/session/outbox-step.ts";
 import type { Dialer, Store } from "../src/sessions/ports.ts";
 import { Sessions } from "../src/sessions/sessions.ts";
 import { createDatabase } from "../src/store/database.ts";
+import type { Database } from "../src/store/schema.ts";
 import { enqueueText } from "../src/store/enqueue.ts";
 import { createSealer } from "../src/store/seal.ts";
 import { whatsAppLibrary } from "../src/whatsapp/library.ts";
@@ -31,12 +33,14 @@ export interface BenchOptions {
   readonly isGranting?: boolean;
   /** Held up until this resolves, an outbox that was read is handed over late. */
   readonly afterOutboxRead?: () => Promise<void>;
+  readonly outboxLimits?: OutboxLimits;
 }
 
 /** Short waits, so that a test sees in a second what takes minutes in earnest. */
-const spec: Omit<SessionSpec, "clientVersion"> = {
+const spec: SessionSpec = {
   pairing: { method: "QRCode", phoneNumber: "", windowMs: 100_000 },
   browser: { os: "Mac OS", name: "Chrome", version: "14.4.1" },
+  clientVersion: "Auto",
   connectTimeoutMs: 700,
   keepAliveIntervalMs: 1_000,
   queryTimeoutMs: 2_000,
@@ -50,11 +54,12 @@ export class SessionsBench implements AsyncDisposable {
   readonly sessions: Sessions;
   readonly said: SessionReport[] = [];
   readonly asked: Bucket[] = [];
+  /** Lines of the log, as JSON. */
+  readonly logged: string[] = [];
   readonly metrics = new PodMetrics(() => ({}));
   readonly #options: BenchOptions;
   readonly #store: Store;
   readonly #dialer: Dialer;
-  readonly #autoVersion: string;
   readonly #assignments = new Map<string, Assignment>();
 
   static async open(options: BenchOptions): Promise<SessionsBench> {
@@ -77,18 +82,18 @@ export class SessionsBench implements AsyncDisposable {
       readCredentials: async () => options.credentials,
       timeouts: { proxy: 400 },
     });
-    const library = whatsAppLibrary(options.simulator.rootKeyHex);
-    this.#autoVersion = library.defaultVersion;
     this.sessions = new Sessions({
       store,
       dialer: this.#dialer,
-      library,
+      library: whatsAppLibrary(options.simulator.rootKeyHex),
       metrics: this.metrics,
-      log: pino({ level: "silent" }),
+      log: pino({ level: "info" }, { write: (line: string) => void this.logged.push(line) }),
+      outboxLimits: options.outboxLimits,
       url: options.simulator.url,
       isProxied: egress.kind === "proxy",
       owner: randomUUID(),
       keyOf: ({ name }) => deviceKey(name),
+      clientVersion: "",
       needsLink: options.needsLink ?? false,
     });
     this.sessions.onReport((report) => this.said.push(report));
@@ -113,7 +118,7 @@ export class SessionsBench implements AsyncDisposable {
       desired: "Running",
       pairRequestedAt: "",
       ...changes,
-      spec: { ...spec, clientVersion: this.#autoVersion, ...changes.spec },
+      spec: { ...spec, ...changes.spec },
     });
     this.sessions.setAssignments([...this.#assignments.values()]);
   }
@@ -162,12 +167,29 @@ export class SessionsBench implements AsyncDisposable {
     await this.state(name, "Connected");
   }
 
-  async send(name: string, to: string, text: string): Promise<void> {
+  /** @param to a number, or an address. Resolves to the message's id. */
+  async send(name: string, to: string, text: string): Promise<string> {
     const device = deviceKey(name);
-    const database = createDatabase(this.#options.storeUrl);
     const sealer = createSealer(device, [currentDataKey(masterKey, device)]);
-    await enqueueText(database, { device, sealer }, { to: `${to}@s.whatsapp.net`, text });
-    await database.db.destroy();
+    const message = { to: to.includes("@") ? to : `${to}@s.whatsapp.net`, text };
+    return await this.inDatabase(async (database) => await enqueueText(database, { device, sealer }, message));
+  }
+
+  /** The outbox rows of a device, oldest first. */
+  async outbox(name: string) {
+    return await this.inDatabase(
+      async ({ db }) =>
+        await db.selectFrom("wa_outbox").selectAll().where("device", "=", deviceKey(name)).orderBy("seq").execute(),
+    );
+  }
+
+  async inDatabase<T>(work: (database: Database) => Promise<T>): Promise<T> {
+    const database = createDatabase(this.#options.storeUrl);
+    try {
+      return await work(database);
+    } finally {
+      await database.db.destroy();
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

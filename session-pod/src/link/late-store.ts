@@ -1,4 +1,4 @@
-import type { Claim, ClaimRequest, ClaimResult, DeviceKey, OutboxMessage, Store } from "../sessions/ports.ts";
+import type { ClaimRequest, ClaimResult, DeviceKey, DueMessage, OutboxQuestion, Store } from "../sessions/ports.ts";
 
 /** A store that is opened by who needs it first, and again as long as that fails: every session then says what is wrong itself. */
 export class LateStore implements Store {
@@ -13,9 +13,7 @@ export class LateStore implements Store {
     return await (await this.#store()).claim(request);
   }
 
-  async pendingOutbox(
-    devices: readonly Pick<Claim, "device" | "epoch">[],
-  ): Promise<ReadonlyMap<DeviceKey, readonly OutboxMessage[]>> {
+  async pendingOutbox(devices: readonly OutboxQuestion[]): Promise<ReadonlyMap<DeviceKey, readonly DueMessage[]>> {
     return await (await this.#store()).pendingOutbox(devices);
   }
 

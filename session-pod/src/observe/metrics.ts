@@ -1,17 +1,11 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
-import type { Bucket, Cause } from "@wa/schema";
+import type { Cause } from "@wa/schema";
 import { Counter, Gauge, Registry } from "prom-client";
 
 const nanosPerSecond = 1e9;
 /** Finer, the clock that measures the loop costs more than all that an idle pod does beside it. */
 const lagResolutionMs = 100;
 const lagQuantiles = [50, 99, 100];
-
-/** What a session counts of its own life. */
-type Counted =
-  | { readonly what: "qr" }
-  | { readonly what: "start"; readonly bucket: Bucket }
-  | { readonly what: "disconnect"; readonly cause: Cause };
 
 /** Every number that a session pod publishes. One value of this class a process. */
 export class PodMetrics {
@@ -21,6 +15,11 @@ export class PodMetrics {
   readonly connects: Counter<"bucket">;
   readonly received: Counter<"redelivery">;
   readonly sent: Counter<"result">;
+  readonly outboxOldest = new Gauge({
+    name: "whatsapp_outbox_oldest_under_way_seconds",
+    help: "How long the oldest message that was handed to a session has been without the server's answer.",
+    registers: [this.registry],
+  });
   readonly history: Counter<"result">;
   readonly sessionFaults: Counter;
   readonly storeTrouble: Counter<"operation">;
@@ -30,12 +29,12 @@ export class PodMetrics {
   constructor(countStates: () => Readonly<Record<string, number>>) {
     const registers = [this.registry];
     this.disconnects = new Counter({
-      name: "whatsapp_session_disconnects_total",
+      name: "whatsapp_disconnects_total",
       help: "Ended connections by cause.",
       labelNames: ["cause"],
       registers,
     });
-    this.qrCodes = new Counter({ name: "whatsapp_session_qr_codes_total", help: "QR codes shown.", registers });
+    this.qrCodes = new Counter({ name: "whatsapp_qr_codes_total", help: "QR codes shown.", registers });
     this.connects = new Counter({
       name: "whatsapp_connection_attempts_total",
       help: "Connection attempts by start budget.",
@@ -50,7 +49,7 @@ export class PodMetrics {
     });
     this.sent = new Counter({
       name: "whatsapp_messages_sent_total",
-      help: "Messages of the outbox by the server's answer.",
+      help: "Tries to send a message of the outbox by what became of it: Sent, Failed, or Queued again for a later try.",
       labelNames: ["result"],
       registers,
     });
@@ -75,17 +74,8 @@ export class PodMetrics {
     this.#lag.enable();
   }
 
-  count(event: Counted): void {
-    switch (event.what) {
-      case "qr":
-        return this.qrCodes.inc();
-      case "start":
-        return this.connects.inc({ bucket: event.bucket });
-      case "disconnect":
-        return this.disconnects.inc({ cause: event.cause });
-      default:
-        event satisfies never;
-    }
+  disconnected(cause: Cause): void {
+    this.disconnects.inc({ cause });
   }
 
   close(): void {
@@ -95,7 +85,7 @@ export class PodMetrics {
   #gauges(countStates: () => Readonly<Record<string, number>>): void {
     const registers = [this.registry];
     const sessions: Gauge<"state"> = new Gauge({
-      name: "whatsapp_session_states",
+      name: "whatsapp_sessions",
       help: "Sessions by state.",
       labelNames: ["state"],
       registers,

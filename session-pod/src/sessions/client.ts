@@ -1,5 +1,6 @@
 import type { SessionReport, SessionSpec } from "@wa/schema";
 import type { Disconnect } from "../session/causes.ts";
+import type { SendFault } from "../session/send-faults.ts";
 import type { Dialer, GenerationStore, OutboxMessage } from "./ports.ts";
 
 /** What the sessions need of the client library; `whatsapp/` implements it and no shape of the library's leaves that folder. */
@@ -21,8 +22,10 @@ export type ClientEvent =
   /** A message is in the inbox, or was there already. */
   | { readonly kind: "received"; readonly isRedelivery: boolean }
   | { readonly kind: "history"; readonly result: HistoryResult }
-  /** The server has the message, or refuses it with a code of its own. */
-  | { readonly kind: "acknowledged"; readonly messageId: string; readonly errorCode?: string }
+  /** The server has the message, or refuses it. */
+  | { readonly kind: "acknowledged"; readonly messageId: string; readonly fault?: SendFault }
+  /** The server named another number for the recipient; the message goes there. */
+  | { readonly kind: "readdressed"; readonly messageId: string }
   /** Somebody else owns the device; the connection is cut and nothing was told to the server. */
   | { readonly kind: "fenceLost" }
   | ClosedEvent;
@@ -52,11 +55,21 @@ export interface OpenRequest {
   readonly onEvent: (event: ClientEvent) => void;
 }
 
+/** A message did not leave. */
+export class SendError extends Error {
+  override readonly name = "SendError";
+  readonly fault: SendFault;
+  constructor(fault: SendFault, options?: ErrorOptions) {
+    super(fault.message, options);
+    this.fault = fault;
+  }
+}
+
 /** One connection. */
 export interface ClientSocket {
   /** @param phoneNumber digits, with or without a leading + */
   requestPairingCode(phoneNumber: string): Promise<string>;
-  /** Resolves once the message is on its way; its fate comes as `acknowledged`. */
+  /** Resolves once the message is on its way; its fate comes as `acknowledged`. Throws {@link SendError}. */
   send(message: OutboxMessage): Promise<void>;
   /** Unlinks the device; resolves when the server confirmed it. */
   logOut(): Promise<void>;

@@ -2,7 +2,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { SessionSpec } from "@wa/schema";
 import type { ClientDevice, ClientEvent, ClientSocket } from "./client.ts";
 import type { Pod } from "./pod.ts";
-import type { Claim, GenerationStore, OutboxMessage } from "./ports.ts";
+import { Outbox } from "./outbox.ts";
+import type { Claim, GenerationStore } from "./ports.ts";
 import { describe } from "./ownership.ts";
 import { Timers } from "./timers.ts";
 
@@ -11,7 +12,6 @@ const startMarginMs = 10_000;
 /** After the login the library asks the server several things one after another before it says `open`. */
 const queriesBeforeOpen = 2;
 const flushMs = 5_000;
-const sendAttempts = 3;
 
 /** What a session hears of its connection. */
 export type ConnectionEvent =
@@ -23,6 +23,7 @@ export interface ConnectionOptions {
   readonly claim: Claim;
   readonly device: ClientDevice;
   readonly spec: SessionSpec;
+  readonly version: string;
   readonly onEvent: (event: ConnectionEvent) => void;
 }
 
@@ -32,9 +33,7 @@ export class Connection {
   readonly #store: GenerationStore;
   readonly #socket: ClientSocket;
   readonly #timers = new Timers<"start">();
-  /** Messages handed to the socket, and how often each was tried; `Settled`: its fate is stored. */
-  readonly #underWay = new Map<string, { attempts: number; state: "Waiting" | "NotSent" | "Settled" }>();
-  #sending: Promise<void> = Promise.resolve();
+  readonly #outbox: Outbox;
   #isOver = false;
   #hasPairingCode = false;
 
@@ -45,7 +44,7 @@ export class Connection {
     this.#startWithin(spec.connectTimeoutMs + startMarginMs);
     this.#socket = device.open({
       url: pod.url,
-      version: spec.clientVersion,
+      version: options.version,
       connectTimeoutMs: spec.connectTimeoutMs,
       keepAliveIntervalMs: spec.keepAliveIntervalMs,
       queryTimeoutMs: spec.queryTimeoutMs,
@@ -53,6 +52,13 @@ export class Connection {
       dialer: pod.dialer,
       isProxied: pod.isProxied,
       onEvent: (event) => this.#heard(event),
+    });
+    this.#outbox = new Outbox({
+      pod,
+      store: this.#store,
+      socket: this.#socket,
+      limits: pod.outboxLimits,
+      onDeaf: (reason) => void this.#flush().then(() => this.#giveUp(reason)),
     });
   }
 
@@ -64,22 +70,8 @@ export class Connection {
     await this.#socket.logOut();
   }
 
-  /** Hands those over that are not under way yet, one after another. Takes the whole list of what is queued in the store. */
-  send(messages: readonly OutboxMessage[]): void {
-    this.#forgetSettled(messages);
-    for (const message of messages) {
-      const known = this.#underWay.get(message.messageId) ?? { attempts: 0, state: "NotSent" };
-      if (known.state !== "NotSent") continue;
-      this.#underWay.set(message.messageId, { attempts: known.attempts + 1, state: "Waiting" });
-      this.#sending = this.#sending.then(async () => await this.#sendOne(message));
-    }
-  }
-
-  /** A list that was read before a fate was stored still names its message, which must not go out again; a later one does not. */
-  #forgetSettled(messages: readonly OutboxMessage[]): void {
-    const named = new Set(messages.map(({ messageId }) => messageId));
-    for (const [messageId, { state }] of this.#underWay)
-      if (state === "Settled" && !named.has(messageId)) this.#underWay.delete(messageId);
+  get outbox(): Outbox {
+    return this.#outbox;
   }
 
   /** Ends it for good: what the socket wrote is committed, and nothing comes after. */
@@ -99,6 +91,7 @@ export class Connection {
   #over(): void {
     this.#isOver = true;
     this.#timers.clearAll();
+    this.#outbox.end();
   }
 
   async #flush(): Promise<void> {
@@ -130,7 +123,10 @@ export class Connection {
         this.#options.pod.metrics.history.inc({ result: event.result });
         return;
       case "acknowledged":
-        this.#settle(event.messageId, event.errorCode === undefined ? undefined : `server code ${event.errorCode}`);
+        this.#outbox.acknowledged(event.messageId, event.fault);
+        return;
+      case "readdressed":
+        this.#options.pod.log.info({ messageId: event.messageId }, "the server names another number; sent there");
         return;
       case "closed":
         this.#over();
@@ -166,34 +162,5 @@ export class Connection {
 
   #startWithin(limitMs: number): void {
     this.#timers.set("start", limitMs, () => this.#giveUp(`no answer within ${limitMs} ms`));
-  }
-
-  async #sendOne(message: OutboxMessage): Promise<void> {
-    const { messageId } = message;
-    if (this.#isOver) return;
-    try {
-      await this.#socket.send(message);
-    } catch (error) {
-      if (this.#isOver) return;
-      const attempts = this.#underWay.get(messageId)?.attempts ?? 0;
-      this.#options.pod.log.warn({ messageId, attempts }, "message not sent");
-      if (attempts < sendAttempts) this.#underWay.set(messageId, { attempts, state: "NotSent" });
-      else this.#settle(messageId, describe(error));
-    }
-  }
-
-  /** The server has the message, or never will. */
-  #settle(messageId: string, fault: string | undefined): void {
-    const sent = this.#underWay.get(messageId);
-    if (sent?.state !== "Waiting") return;
-    const outcome = fault === undefined ? { state: "Sent" as const } : { state: "Failed" as const, error: fault };
-    this.#store.commit({ outbox: [{ messageId, ...outcome }] }).then(
-      () => {
-        this.#underWay.set(messageId, { ...sent, state: "Settled" });
-        this.#options.pod.metrics.sent.inc({ result: outcome.state });
-      },
-      // The generation is over: the row is still pending, and goes out again under the same id.
-      () => undefined,
-    );
   }
 }

@@ -50,6 +50,25 @@ export interface OutboxMessage {
   readonly text: string;
 }
 
+/** A text that is to be sent now. */
+export interface DueMessage extends OutboxMessage {
+  /** Tries that failed before. */
+  readonly attempts: number;
+}
+
+/** What became of a text of the outbox; `Queued`: it waits for another try. */
+export type OutboxFate = { readonly messageId: string } & (
+  | { readonly state: "Sent" }
+  | { readonly state: "Failed"; readonly error: string }
+  | {
+      readonly state: "Queued";
+      readonly error: string;
+      readonly attempts: number;
+      /** Milliseconds since 1970. */
+      readonly notBeforeMs: number;
+    }
+);
+
 /** One transaction. All of it is stored or nothing. */
 export interface Commit {
   readonly creds?: Uint8Array;
@@ -57,11 +76,9 @@ export interface Commit {
   readonly deletes?: readonly ValueKey[];
   readonly inbox?: readonly InboxMessage[];
   /** Outbox rows whose fate is known now. */
-  readonly outbox?: readonly {
-    readonly messageId: string;
-    readonly state: "Sent" | "Failed";
-    readonly error?: string;
-  }[];
+  readonly outbox?: readonly OutboxFate[];
+  /** Outbox rows that go to another address than they were made for: the server named it. */
+  readonly readdressed?: readonly OutboxMessage[];
 }
 
 /** Ownership of one device in the store. Every method throws StoreUnavailableError while the database cannot be reached. */
@@ -114,12 +131,15 @@ export class StoreRefusedError extends Error {
   }
 }
 
+export interface OutboxQuestion extends Pick<Claim, "device" | "epoch"> {
+  /** How many of its messages are under way: so many more are looked at, and those are left out. */
+  readonly underWay?: ReadonlySet<string>;
+}
+
 export interface Store extends AsyncDisposable {
   claim(request: ClaimRequest): Promise<ClaimResult>;
-  /** Messages to send, oldest first, of all devices given: polled once a second for the whole pod. */
-  pendingOutbox(
-    devices: readonly Pick<Claim, "device" | "epoch">[],
-  ): Promise<ReadonlyMap<DeviceKey, readonly OutboxMessage[]>>;
+  /** Messages to send now, oldest first, of all devices given: polled once a second for the whole pod. */
+  pendingOutbox(devices: readonly OutboxQuestion[]): Promise<ReadonlyMap<DeviceKey, readonly DueMessage[]>>;
   /** Whether the database answers now; for readiness and for the entitlement of a pod whose link is down. */
   ping(): Promise<void>;
 }

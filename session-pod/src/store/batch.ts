@@ -1,9 +1,7 @@
-import type { Commit, InboxMessage, StoredValue, ValueKey } from "../sessions/ports.ts";
+import type { Commit, InboxMessage, OutboxFate, OutboxMessage, StoredValue, ValueKey } from "../sessions/ports.ts";
 
 /** Credentials lie among the other values. No key type of the Signal protocol has this name. */
 export const credsPlace = { type: "creds", id: "creds" } as const;
-
-type OutboxFate = NonNullable<Commit["outbox"]>[number];
 
 /** Commits that wait for the transaction before them, made one: of two that touch the same value the later one counts. */
 export interface Batch {
@@ -11,10 +9,11 @@ export interface Batch {
   readonly deletes: Map<string, ValueKey>;
   readonly inbox: InboxMessage[];
   readonly outbox: Map<string, OutboxFate>;
+  readonly readdressed: Map<string, OutboxMessage>;
 }
 
 export function emptyBatch(): Batch {
-  return { puts: new Map(), deletes: new Map(), inbox: [], outbox: new Map() };
+  return { puts: new Map(), deletes: new Map(), inbox: [], outbox: new Map(), readdressed: new Map() };
 }
 
 /** A value's key in maps. */
@@ -33,8 +32,13 @@ export function addTo(batch: Batch, commit: Commit): void {
     batch.deletes.set(placeKey(gone.type, gone.id), gone);
     batch.puts.delete(placeKey(gone.type, gone.id));
   }
-  batch.inbox.push(...(commit.inbox ?? []));
-  for (const fate of commit.outbox ?? []) batch.outbox.set(fate.messageId, fate);
+  addMessages(batch, commit);
+}
+
+function addMessages(batch: Batch, { inbox = [], outbox = [], readdressed = [] }: Commit): void {
+  batch.inbox.push(...inbox);
+  for (const fate of outbox) batch.outbox.set(fate.messageId, fate);
+  for (const message of readdressed) batch.readdressed.set(message.messageId, message);
 }
 
 /** Names of what a batch holds: types of values, `inbox`, `outbox`. */

@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import { z } from "zod";
-import type { DeviceKey, InboxMessage, OutboxMessage } from "../sessions/ports.ts";
+import type { DeviceKey, DueMessage, InboxMessage, OutboxMessage } from "../sessions/ports.ts";
 import type { OwnedDevice } from "./read-values.ts";
 import type { Database, OutboxRow } from "./schema.ts";
 import type { Sealer } from "./seal.ts";
@@ -46,22 +46,33 @@ export interface OutboxReader {
   readonly device: DeviceKey;
   readonly epoch: number;
   readonly sealer: Sealer;
+  /** Ids of messages that the session has in hand. */
+  readonly underWay?: ReadonlySet<string> | undefined;
 }
 
-/** Oldest queued messages of each device, in one statement. A device that another pod has claimed since gets none. */
+interface PendingCircumstances {
+  /** Milliseconds since 1970. */
+  readonly nowMs: number;
+  readonly onTrouble: OnTrouble;
+}
+
+/** Oldest messages due of each device, in one statement. A device that another pod has claimed since gets none. */
 export async function findPending(
   database: Database,
   readers: readonly OutboxReader[],
-  onTrouble: OnTrouble,
-): Promise<ReadonlyMap<DeviceKey, readonly OutboxMessage[]>> {
+  { nowMs, onTrouble }: PendingCircumstances,
+): Promise<ReadonlyMap<DeviceKey, readonly DueMessage[]>> {
   const byDevice = new Map(readers.map((reader) => [reader.device, reader]));
-  const pending = new Map<DeviceKey, OutboxMessage[]>();
+  const pending = new Map<DeviceKey, DueMessage[]>();
   if (byDevice.size === 0) return pending;
-  for (const row of await selectPending(database, [...byDevice.keys()])) {
+  const mostUnderWay = Math.max(...readers.map(({ underWay }) => underWay?.size ?? 0));
+  const question = { devices: [...byDevice.keys()], nowMs, most: pendingPerDevice + mostUnderWay };
+  for (const row of await selectPending(database, question)) {
     const reader = byDevice.get(row.device);
-    if (reader === undefined || reader.epoch !== row.epoch) continue;
+    if (reader === undefined || reader.epoch !== row.epoch || reader.underWay?.has(row.message_id) === true) continue;
     try {
-      pending.set(row.device, [...(pending.get(row.device) ?? []), openOutbox(reader.sealer, row)]);
+      const due = { ...openOutbox(reader.sealer, row), attempts: row.attempts };
+      pending.set(row.device, [...(pending.get(row.device) ?? []), due]);
     } catch (error) {
       onTrouble({ operation: "pendingOutbox", ...describeError(error) });
     }
@@ -69,20 +80,29 @@ export async function findPending(
   return pending;
 }
 
-async function selectPending(database: Database, devices: readonly DeviceKey[]) {
+interface PendingQuestion {
+  readonly devices: readonly DeviceKey[];
+  readonly nowMs: number;
+  /** Rows of each device. */
+  readonly most: number;
+}
+
+async function selectPending(database: Database, { devices, nowMs, most }: PendingQuestion) {
   return await database.db
     .selectFrom((from) =>
       from
         .selectFrom("wa_outbox")
         .where("state", "=", "Queued")
         .where("device", "in", devices)
-        .select(["seq", "device", "message_id", "key_id", "ciphertext"])
+        .where("not_before_ms", "<=", nowMs)
+        .select(["seq", "device", "message_id", "key_id", "ciphertext", "attempts"])
         .select(sql<number>`row_number() over (partition by device order by seq)`.as("turn"))
         .as("queued"),
     )
     .innerJoin("wa_device as owner", "owner.key", "queued.device")
-    .where("queued.turn", "<=", pendingPerDevice)
-    .select(["queued.device", "queued.message_id", "queued.key_id", "queued.ciphertext", "owner.epoch"])
+    .where("queued.turn", "<=", most)
+    .select(["queued.device", "queued.message_id", "queued.key_id", "queued.ciphertext"])
+    .select(["queued.attempts", "owner.epoch"])
     .orderBy("queued.seq")
     .execute();
 }

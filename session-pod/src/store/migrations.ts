@@ -87,4 +87,14 @@ export const migrations: readonly Migration[] = [
       { kind: "index", name: "wa_archive_by_device", table: "wa_archive", columns: ["device"] },
     ],
   },
+  {
+    name: "texts that wait, messages that could not be read, other addresses",
+    changes: [
+      { kind: "column", table: "wa_outbox", name: "attempts", type: "integer", default: 0 },
+      { kind: "column", table: "wa_outbox", name: "not_before_ms", type: "bigint", default: 0 },
+      { kind: "column", table: "wa_inbox", name: "missing", type: "text", default: "" },
+      { kind: "column", table: "wa_inbox", name: "chat_alias", type: "text", default: "" },
+      { kind: "column", table: "wa_inbox", name: "sender_alias", type: "text", default: "" },
+    ],
+  },
 ];

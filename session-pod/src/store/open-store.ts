@@ -1,4 +1,4 @@
-import type { Claim, ClaimRequest, ClaimResult, DeviceKey, OutboxMessage, Store } from "../sessions/ports.ts";
+import type { ClaimRequest, ClaimResult, DeviceKey, DueMessage, OutboxQuestion, Store } from "../sessions/ports.ts";
 import { sql } from "kysely";
 import { StoreClaim, takeRow } from "./claim.ts";
 import { createDatabase } from "./database.ts";
@@ -69,14 +69,13 @@ class SqlStore implements Store {
     return { kind: "Granted", claim };
   }
 
-  async pendingOutbox(
-    devices: readonly Pick<Claim, "device" | "epoch">[],
-  ): Promise<ReadonlyMap<DeviceKey, readonly OutboxMessage[]>> {
-    const readers = devices.flatMap(({ device, epoch }) => {
+  async pendingOutbox(devices: readonly OutboxQuestion[]): Promise<ReadonlyMap<DeviceKey, readonly DueMessage[]>> {
+    const readers = devices.flatMap(({ device, epoch, underWay }) => {
       const sealer = this.#claims.get(device)?.sealer;
-      return sealer ? [{ device, epoch, sealer }] : [];
+      return sealer ? [{ device, epoch, sealer, underWay }] : [];
     });
-    return await orUnavailable("pendingOutbox", () => findPending(this.#database, readers, this.#onTrouble));
+    const at = { nowMs: this.#nowMs(), onTrouble: this.#onTrouble };
+    return await orUnavailable("pendingOutbox", () => findPending(this.#database, readers, at));
   }
 
   async ping(): Promise<void> {

@@ -40,6 +40,11 @@ export interface InboxRow {
   timestamp_ms: number;
   key_id: string;
   ciphertext: Uint8Array;
+  /** Why its content is not here; empty: it is. */
+  missing: Generated<string>;
+  /** The chat's and the sender's other address, by hidden number or by number; empty: not known. */
+  chat_alias: Generated<string>;
+  sender_alias: Generated<string>;
 }
 
 type OutboxState = "Queued" | "Sent" | "Failed";
@@ -54,6 +59,10 @@ export interface OutboxRow {
   created_ms: number;
   key_id: string;
   ciphertext: Uint8Array;
+  /** Tries that failed. */
+  attempts: Generated<number>;
+  /** Milliseconds since 1970; it is not sent before. */
+  not_before_ms: Generated<number>;
 }
 
 /** Values of a device that WhatsApp logged out: kept, still encrypted, and read by nobody. */

@@ -1,7 +1,7 @@
-import type { Insertable, Transaction } from "kysely";
-import type { DeviceKey, InboxMessage, OutboxMessage } from "../sessions/ports.ts";
+import type { Insertable, Transaction, Updateable } from "kysely";
+import type { DeviceKey, InboxMessage, OutboxFate, OutboxMessage } from "../sessions/ports.ts";
 import type { Batch } from "./batch.ts";
-import type { InboxRow, Tables, ValueRow } from "./schema.ts";
+import type { InboxRow, OutboxRow, Tables, ValueRow } from "./schema.ts";
 import type { SealedPlace, Sealer } from "./seal.ts";
 
 /** SQLite takes 32,766 parameters in a statement, PostgreSQL 65,535; a row has at most seven. */
@@ -30,13 +30,21 @@ export interface SealedBatch {
   readonly inbox: readonly Insertable<InboxRow>[];
   readonly deletes: ReadonlyMap<string, readonly string[]>;
   readonly fates: readonly Fates[];
+  readonly readdressed: readonly Pick<OutboxRow, "message_id" | "key_id" | "ciphertext">[];
 }
 
-/** Outbox rows that ended in the same way. */
+/** Outbox rows that ended in the same way, or wait for the same time. */
 interface Fates {
-  readonly state: "Sent" | "Failed";
-  readonly error: string;
+  readonly changes: Updateable<OutboxRow>;
   readonly messageIds: readonly string[];
+}
+
+/** Tries of before stay counted on a row that ends. */
+function changesBy(fate: OutboxFate): Updateable<OutboxRow> {
+  const { state } = fate;
+  if (state === "Sent") return { state, error: "" };
+  if (state === "Failed") return { state, error: fate.error };
+  return { state, error: fate.error, attempts: fate.attempts, not_before_ms: fate.notBeforeMs };
 }
 
 export function sealBatch(device: DeviceKey, sealer: Sealer, batch: Batch): SealedBatch {
@@ -45,7 +53,7 @@ export function sealBatch(device: DeviceKey, sealer: Sealer, batch: Batch): Seal
     return { key_id: keyId, ciphertext };
   };
   const deletes = Map.groupBy(batch.deletes.values(), ({ type }) => type);
-  const fates = Map.groupBy(batch.outbox.values(), ({ state, error = "" }) => JSON.stringify([state, error]));
+  const fates = Map.groupBy(batch.outbox.values(), (fate) => JSON.stringify(changesBy(fate)));
   return {
     values: [...batch.puts.values()].map(({ type, id, value }) => ({
       device,
@@ -65,8 +73,12 @@ export function sealBatch(device: DeviceKey, sealer: Sealer, batch: Batch): Seal
     fates: [...fates.values()].flatMap((same) => {
       const [first] = same;
       const messageIds = same.map(({ messageId }) => messageId);
-      return first ? [{ state: first.state, error: first.error ?? "", messageIds }] : [];
+      return first ? [{ changes: changesBy(first), messageIds }] : [];
     }),
+    readdressed: [...batch.readdressed.values()].map((message) => ({
+      message_id: message.messageId,
+      ...sealed(outboxPlace(message.messageId), encodeOutbox(message)),
+    })),
   };
 }
 
@@ -81,11 +93,13 @@ export async function writeBatch(trx: Transaction<Tables>, device: DeviceKey, ba
       // A redelivery: the plaintext that was stored first is the one that was acted upon.
       .onConflict((conflict) => conflict.columns(["device", "chat", "sender", "message_id"]).doNothing())
       .execute();
-  for (const { state, error, messageIds } of batch.fates)
+  for (const { message_id: id, ...sealed } of batch.readdressed)
+    await trx.updateTable("wa_outbox").set(sealed).where("device", "=", device).where("message_id", "=", id).execute();
+  for (const { changes, messageIds } of batch.fates)
     for (const ids of slices(messageIds))
       await trx
         .updateTable("wa_outbox")
-        .set({ state, error })
+        .set(changes)
         .where("device", "=", device)
         .where("message_id", "in", ids)
         .execute();

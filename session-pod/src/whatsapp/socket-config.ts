@@ -1,11 +1,12 @@
 import "./quiet.ts";
 import { Agent } from "node:http";
 import type { Agent as HttpsAgent } from "node:https";
-import { proto, type UserFacingSocketConfig, type WAVersion } from "@whiskeysockets/baileys";
+import { proto, type UserFacingSocketConfig, type WAMessageKey, type WAVersion } from "@whiskeysockets/baileys";
 import type { Browser, OpenRequest } from "../sessions/client.ts";
 import type { Dialer } from "../sessions/ports.ts";
 import { historyCapBytes } from "./history-blob.ts";
 import { quietLogger } from "./quiet.ts";
+import { wasSentTo, type People } from "./resend.ts";
 import { transactionOpts } from "./signal-repository.ts";
 import type { Streams } from "./streams.ts";
 
@@ -14,6 +15,7 @@ export interface Wiring {
   readonly makeSignalRepository: NonNullable<UserFacingSocketConfig["makeSignalRepository"]>;
   readonly browser: Browser;
   readonly streams: Streams;
+  readonly people: People;
 }
 
 /** Every setting of the library that we do not leave to chance. */
@@ -35,7 +37,7 @@ export function socketConfig(request: OpenRequest, wiring: Wiring): UserFacingSo
     emitOwnEvents: false,
     syncFullHistory: false,
     shouldSyncHistoryMessage,
-    getMessage: async ({ id }) => await sentMessage(request, id ?? ""),
+    getMessage: async (asked) => await sentMessage(request, asked, wiring.people),
   };
 }
 
@@ -60,9 +62,14 @@ export function shouldSyncHistoryMessage(notice: proto.Message.IHistorySyncNotif
 }
 
 /** Asked when a recipient could not decrypt and wants a message again, perhaps after a restart. */
-async function sentMessage({ store }: OpenRequest, messageId: string): Promise<proto.IMessage | undefined> {
-  const sent = await store.readOutbox(messageId);
-  return sent === undefined ? undefined : { conversation: sent.text };
+async function sentMessage(
+  { store }: OpenRequest,
+  asked: WAMessageKey,
+  people: People,
+): Promise<proto.IMessage | undefined> {
+  const sent = await store.readOutbox(asked.id ?? "");
+  const isAnswered = sent !== undefined && (await wasSentTo(asked, sent, people));
+  return isAnswered ? { conversation: sent.text } : undefined;
 }
 
 /** @param version three numbers joined by dots */

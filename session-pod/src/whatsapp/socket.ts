@@ -8,14 +8,18 @@ import {
   type ConnectionState,
   type WASocket,
 } from "@whiskeysockets/baileys";
-import type { ClientEvent, ClientSocket, OpenRequest } from "../sessions/client.ts";
+import { SendError, type ClientEvent, type ClientSocket, type OpenRequest } from "../sessions/client.ts";
 import { areMomentsHeard, tellMoment } from "../sessions/moments.ts";
+import { chatOf } from "../session/address.ts";
 import { FenceLostError, GenerationClosedError, type OutboxMessage } from "../sessions/ports.ts";
 import { encodeCredentials, forgetOldHistory, identityOf, isPaired, isSelf, type Credentials } from "./credentials.ts";
 import { closedBy } from "./disconnect.ts";
 import { mediaBaseOf } from "./history-blob.ts";
 import { SessionHistory, type HistoryTurn } from "./history.ts";
 import { holdUntilStored, keyStore, type Hold } from "./key-store.ts";
+import { findRecipient } from "./recipient.ts";
+import { personOf, type People } from "./resend.ts";
+import { ackFault, faultOf } from "./send-fault.ts";
 import { durableRepository } from "./signal-repository.ts";
 import { socketConfig } from "./socket-config.ts";
 import { Envelopes, outlineOf } from "./stanzas.ts";
@@ -56,8 +60,13 @@ export class WhatsAppSocket implements ClientSocket {
         isSelf(this.#credentials, sender) ? this.#history.withoutBlob(plaintext) : plaintext,
     });
     const { creds, browser } = credentials;
-    const wiring = { auth: { creds, keys }, makeSignalRepository, browser, streams: this.#streams };
+    const people: People = {
+      personOf: async (jid) => await personOf(jid, this.#socket.signalRepository.lidMapping),
+      isSelf: (jid) => isSelf(credentials, jid),
+    };
+    const wiring = { auth: { creds, keys }, makeSignalRepository, browser, streams: this.#streams, people };
     this.#socket = makeWASocket(socketConfig(request, wiring));
+    forgetMessages(this.#socket);
     this.#commitNewPreKeysFirst(keys.set);
     this.#listen(envelopes);
   }
@@ -66,8 +75,21 @@ export class WhatsAppSocket implements ClientSocket {
     return await this.#socket.requestPairingCode(phoneNumber.replace(/\D/g, ""));
   }
 
-  async send({ messageId, to, text }: OutboxMessage): Promise<void> {
-    await this.#socket.relayMessage(to, { conversation: text }, { messageId });
+  async send(message: OutboxMessage): Promise<void> {
+    const { messageId, text } = message;
+    try {
+      const to = await findRecipient(this.#socket, this.#credentials, message.to);
+      if (to !== chatOf(message.to)) await this.#readdress({ ...message, to });
+      await this.#socket.relayMessage(to, { conversation: text }, { messageId });
+    } catch (error) {
+      throw error instanceof SendError ? error : new SendError(faultOf(error), { cause: error });
+    }
+  }
+
+  /** Stored before it leaves: whoever gets it may ask for it again. */
+  async #readdress(message: OutboxMessage): Promise<void> {
+    await this.#hold(this.#request.store.commit({ readdressed: [message] }));
+    this.#emit({ kind: "readdressed", messageId: message.messageId });
   }
 
   async logOut(): Promise<void> {
@@ -122,9 +144,9 @@ export class WhatsAppSocket implements ClientSocket {
   }
 
   #acknowledged(attrs: BinaryNode["attrs"]): void {
-    const errorCode = attrs["error"];
     const messageId = attrs["id"] ?? "";
-    this.#emit({ kind: "acknowledged", messageId, ...(errorCode !== undefined && { errorCode }) });
+    const fault = ackFault(attrs["error"]);
+    this.#emit({ kind: "acknowledged", messageId, ...(fault && { fault }) });
   }
 
   #changed(update: Partial<ConnectionState>): void {
@@ -170,4 +192,13 @@ export class WhatsAppSocket implements ClientSocket {
       this.#emit({ kind: "closed", disconnect: { message: "the store refused a commit" } });
     this.terminate();
   }
+}
+
+/**
+ * The library keeps what came and went, by chat and id, and sends it again to whoever asks: a member's message to a group would
+ * go out in our name. The outbox alone says what we sent.
+ */
+function forgetMessages({ messageRetryManager }: WASocket): void {
+  if (messageRetryManager === null) return;
+  messageRetryManager.addRecentMessage = () => undefined;
 }
