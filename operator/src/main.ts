@@ -1,7 +1,9 @@
 import { deriveCanaryKey } from "@wa/schema";
 import { readConfig, type Config } from "./config/config.ts";
+import { readUninstallConfig } from "./config/uninstall-config.ts";
 import { wallAndMonotonic } from "./controllers/context.ts";
 import { run, type HubInput, type Secrets } from "./controllers/run.ts";
+import { UninstallRefusedError } from "./controllers/uninstall-leave.ts";
 import { uninstall } from "./controllers/uninstall.ts";
 import { findAuthority, prepareInstallation, type Installation } from "./hub/bootstrap.ts";
 import { ledgerName } from "./hub/ledger-lease.ts";
@@ -9,7 +11,7 @@ import { createHubMetrics } from "./hub/metrics.ts";
 import { startStandby } from "./hub/standby.ts";
 import { startHub, type HubOptions } from "./hub/start-hub.ts";
 import { loadClusterAccess } from "./kube/kubeconfig.ts";
-import { createKubeMetrics } from "./kube/metrics.ts";
+import { createKubeMetrics, type KubeMetrics } from "./kube/metrics.ts";
 import { connectTransport, type Transport } from "./kube/transport.ts";
 import { createLogger } from "./observe/log.ts";
 import { createRegistry } from "./observe/metrics.ts";
@@ -19,10 +21,7 @@ async function main(command: string | undefined): Promise<void> {
   const registry = createRegistry();
   const kubeMetrics = createKubeMetrics(registry);
   const transport = connectTransport(await loadClusterAccess(), kubeMetrics);
-  if (command === "uninstall") {
-    await uninstall(transport, createLogger(process.env["LOG_LEVEL"] ?? "info"), wallAndMonotonic());
-    return await transport.close();
-  }
+  if (command === "uninstall") return await runUninstall(transport, kubeMetrics);
   const config = readConfig(process.env);
   const logger = createLogger(config.logLevel);
   const metrics = createHubMetrics(registry);
@@ -60,6 +59,21 @@ async function main(command: string | undefined): Promise<void> {
         .then(async () => await transport.close())
         .then(() => process.exit(0));
     });
+}
+
+/** Ends with 1 where an operator is there, so that the Job has failed and its log says why. */
+async function runUninstall(transport: Transport, kubeMetrics: KubeMetrics): Promise<void> {
+  const { logLevel, ...self } = readUninstallConfig(process.env);
+  const logger = createLogger(logLevel);
+  try {
+    const outcome = await uninstall({ transport, kubeMetrics, logger, self }, wallAndMonotonic());
+    logger.info({ outcome }, "uninstall ended");
+  } catch (error) {
+    if (!(error instanceof UninstallRefusedError)) throw error;
+    logger.error({ reason: error.message }, "nothing is uninstalled");
+    process.exitCode = 1;
+  }
+  await transport.close();
 }
 
 /** The installation's Secrets, read once a process. */

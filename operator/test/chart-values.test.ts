@@ -36,7 +36,7 @@ const all = valuesIn(parse(readFileSync(join(chart, "values.yaml"), "utf8")));
 const isEmpty = (value: unknown): boolean =>
   value === "" || (Array.isArray(value) ? value.length === 0 : isRecord(value) && Object.keys(value).length === 0);
 /** Without them Kubernetes' own default holds, or the chart's. */
-const mayBeLeftOut = new Set(["replicas", ...freeForm]);
+const mayBeLeftOut = new Set(["replicas", "uninstallJob", ...freeForm]);
 
 /** Helm's words where it refuses. */
 function refusalOf(...flags: readonly string[]): string {
@@ -70,8 +70,8 @@ describe("a key that is written without a value", () => {
     expect(configOf(render(`${path}=null`))).toEqual(configOf(render()));
   });
 
-  it("replicas: as many as by default", () => {
-    expect(render("replicas=null")).toBe(render());
+  it.each(["replicas", "uninstallJob"])("%s: as by default", (path) => {
+    expect(render(`${path}=null`)).toBe(render());
   });
 
   it.each([...freeForm])("%s: none are asked for", (path) => {

@@ -1,8 +1,10 @@
 import { pino } from "pino";
+import { Registry } from "prom-client";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { removeLeaderLabel, takeLeaderLabel } from "../src/controllers/leader-label.ts";
 import { wallAndMonotonic } from "../src/controllers/context.ts";
 import { uninstall } from "../src/controllers/uninstall.ts";
+import { createKubeMetrics } from "../src/kube/metrics.ts";
 import { resource } from "../src/kube/resource.ts";
 import { podKind } from "../src/world/kinds.ts";
 import { startApiServer, type ApiServer } from "./api-server.ts";
@@ -31,7 +33,12 @@ it("uninstall takes finalizers, session pods and endpoints away, no device claim
   await shop.applyDevice("resting", { suspend: true });
   await eventually(async () => expect((await shop.device("resting")).status.phase).toBe("Suspended"));
   await stage[Symbol.asyncDispose]();
-  await uninstall(server.transport, pino({ level: "silent" }), wallAndMonotonic());
+  const logger = pino({ level: "silent" });
+  const kubeMetrics = createKubeMetrics(new Registry());
+  const self = { podName: "uninstall-0", podNamespace: shop.namespace, leaseName: "wa" };
+  expect(await uninstall({ transport: server.transport, kubeMetrics, logger, self }, wallAndMonotonic())).toBe(
+    "Removed",
+  );
   expect((await shop.device("ann")).metadata.finalizers).toEqual([]);
   const { status } = await shop.device("ann");
   expect(status.phase, "linked, and nobody runs it").toBe("Reconnecting");

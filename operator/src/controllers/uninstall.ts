@@ -4,33 +4,52 @@ import { setFinalizers } from "../act/objects.ts";
 import { writeStatus } from "../act/status.ts";
 import { isConflict, isNotFound } from "../kube/api-error.ts";
 import { resource, type Resource } from "../kube/resource.ts";
-import type { Transport } from "../kube/transport.ts";
 import { unattendedStatus } from "../plan/device-status.ts";
 import type { Now } from "../plan/world.ts";
 import { deviceKind, endpointKind, podKind, poolKind } from "../world/kinds.ts";
+import { UninstallLeave, type UninstallOptions } from "./uninstall-leave.ts";
 
 /**
  * What the chart's post-delete hook does, once the operator is gone: our finalizers, session pods and endpoints go, so that nothing
  * hangs, and no device claims to be connected. Nothing is unlinked at WhatsApp; no credential and no spec is touched.
+ * @throws {UninstallRefusedError} where an operator is there; it has removed nothing that this operator does not make anew
  */
-export async function uninstall(transport: Transport, logger: Logger, now: Now): Promise<void> {
+export async function uninstall(options: UninstallOptions, now: Now): Promise<"Removed" | "LeftToAnother"> {
+  const { transport, logger } = options;
+  const held = await UninstallLeave.wait(options);
+  if (held === undefined) return "LeftToAnother";
+  await using leave = held;
   const ours: readonly string[] = Object.values(finalizers);
   await release(resource(transport, deviceKind), ours, logger);
   await release(resource(transport, poolKind), ours, logger);
+  await leave.confirm();
+  await deletePods(options, leave);
+  await leave.confirm();
+  await deleteEndpoints(options, leave);
+  await leave.confirm();
+  await leaveUnattended(resource(transport, deviceKind), now);
+  return "Removed";
+}
+
+async function deletePods({ transport, logger }: UninstallOptions, leave: UninstallLeave): Promise<void> {
   const pods = resource(transport, podKind);
   const labelSelector = `${labels.component}=${labelValues.sessionPod}`;
   for (const pod of await listOrNone(pods, labelSelector)) {
     // A label alone does not make a pod ours.
     if (pod.nonce === "") continue;
     logger.info({ pod: `${pod.namespace}/${pod.name}` }, "deleting session pod");
+    leave.mustHold();
     await pods.delete(pod, { uid: pod.uid });
   }
+}
+
+async function deleteEndpoints({ transport, logger }: UninstallOptions, leave: UninstallLeave): Promise<void> {
   const endpoints = resource(transport, endpointKind);
   for (const { metadata } of await listOrNone(endpoints)) {
     logger.info({ endpoint: `${metadata.namespace}/${metadata.name}` }, "deleting endpoint");
+    leave.mustHold();
     await endpoints.delete(metadata, { uid: metadata.uid });
   }
-  await leaveUnattended(resource(transport, deviceKind), now);
 }
 
 async function leaveUnattended(devices: Resource<WhatsAppDevice>, now: Now): Promise<void> {
