@@ -13,6 +13,10 @@ const defined = globSync("{operator,session-pod}/src/**/*.ts", { cwd: root })
   .filter((text) => constructor.test(text))
   .flatMap((text) => [...text.matchAll(/\bname: "([a-z_]+)"/g)].map(([, name = ""]) => name));
 
+it("gives no name to two metrics, in whatever program: their sum would count everything twice", () => {
+  expect(defined.filter((name, index) => defined.indexOf(name) !== index)).toEqual([]);
+});
+
 it("documents every metric that is defined", () => {
   const documented = [...metricsReference().matchAll(/^\| `([a-z_]+)`/gm)].map(([, name = ""]) => name);
   expect(documented.length).toBeGreaterThan(30);

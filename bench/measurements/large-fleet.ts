@@ -98,7 +98,7 @@ function isInSync(page: string): boolean {
   const sum = (name: string, labels?: Readonly<Record<string, string>>): number => sumOf(samples, name, labels);
   return (
     sum("whatsapp_session_pods_linked") === endpoints &&
-    sum("whatsapp_sessions", { state: "Connected" }) === devices &&
+    sum("whatsapp_device_sessions", { state: "Connected" }) === devices &&
     sum("whatsapp_devices", { phase: "Connected" }) === devices &&
     sum("controller_runtime_reconcile_total", { controller: "device" }) >= devices &&
     sum("workqueue_depth") === 0 &&

@@ -31,8 +31,18 @@ export interface ApiServer {
   /** Drops etcd's whole history: every older resourceVersion is expired, for watches that the API server no longer caches. */
   compactEtcd(): Promise<void>;
   /** Stops kube-apiserver, runs `whileDown`, starts it again on the same port with an empty watch cache. */
-  restart(whileDown?: () => Promise<void>): Promise<void>;
+  restart(whileDown?: () => Promise<void>, accounts?: ServiceAccountSetup): Promise<void>;
+  /** The key that it signs service accounts' tokens with, as PEM. */
+  signingKey(): Promise<string>;
   stop(): Promise<void>;
+}
+
+/** How it makes tokens and which ones it takes. */
+interface ServiceAccountSetup {
+  /** The first one stands in new tokens; all are accepted. */
+  readonly issuers?: readonly string[];
+  /** Signs with a key that it did not have before; the one of before is still accepted. */
+  readonly isKeyNew?: boolean;
 }
 
 const binaries = join(process.env["CACHE"] ?? join(homedir(), ".cache", "wa-cluster"), "bin");
@@ -67,10 +77,12 @@ export async function startApiServer(): Promise<ApiServer> {
     applyCrds: async () => await applyManifests(connection, join(import.meta.dirname, "../../crds")),
     createNamespace: async (name = `test-${randomUUID().slice(0, 8)}`) => await createNamespace(connection, name),
     compactEtcd: async () => await compact(layout.etcdUrl),
-    restart: async (whileDown) => {
+    signingKey: async () => await readFile(join(folder, signingKeyOf({})), "utf8"),
+    restart: async (whileDown, accounts) => {
       await end(apiServer);
       await whileDown?.();
-      apiServer = launch(folder, "kube-apiserver", apiServerFlags(layout));
+      if (accounts?.isKeyNew === true) await writeKey(join(folder, signingKeyOf(accounts)));
+      apiServer = launch(folder, "kube-apiserver", apiServerFlags(layout, accounts));
       await (await whenReady(layout, () => apiServer)).close();
     },
     stop,
@@ -100,7 +112,12 @@ function etcdFlags({ folder, etcdUrl }: Layout, peerUrl: string): readonly strin
   ];
 }
 
-function apiServerFlags(layout: Layout): readonly string[] {
+const signingKeyOf = ({ isKeyNew = false }: ServiceAccountSetup) =>
+  isKeyNew ? "service-accounts-new.pem" : "service-accounts.pem";
+
+function apiServerFlags(layout: Layout, accounts: ServiceAccountSetup = {}): readonly string[] {
+  const { issuers = ["https://kubernetes.default.svc.cluster.local"] } = accounts;
+  const signingKey = signingKeyOf(accounts);
   const file = (name: string) => join(layout.folder, name);
   return [
     `--etcd-servers=${layout.etcdUrl}`,
@@ -111,9 +128,9 @@ function apiServerFlags(layout: Layout): readonly string[] {
     `--token-auth-file=${file("tokens.csv")}`,
     "--authorization-mode=RBAC",
     "--service-cluster-ip-range=10.96.0.0/16",
-    "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
-    `--service-account-signing-key-file=${file("service-accounts.pem")}`,
-    `--service-account-key-file=${file("service-accounts.pem")}`,
+    ...issuers.map((issuer) => `--service-account-issuer=${issuer}`),
+    `--service-account-signing-key-file=${file(signingKey)}`,
+    ...[...new Set([signingKey, signingKeyOf({})])].map((name) => `--service-account-key-file=${file(name)}`),
     "--allow-privileged=true",
     "--endpoint-reconciler-type=none",
     "--shutdown-delay-duration=0s",
@@ -122,10 +139,13 @@ function apiServerFlags(layout: Layout): readonly string[] {
 }
 
 async function writeCredentials(layout: Layout): Promise<void> {
-  const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
-  const pem = privateKey.export({ type: "pkcs1", format: "pem" });
-  await writeFile(join(layout.folder, "service-accounts.pem"), pem);
+  await writeKey(join(layout.folder, signingKeyOf({})));
   await writeFile(join(layout.folder, "tokens.csv"), `${layout.token},test-admin,test-admin,"system:masters"\n`);
+}
+
+async function writeKey(path: string): Promise<void> {
+  const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  await writeFile(path, privateKey.export({ type: "pkcs1", format: "pem" }));
 }
 
 /** kube-apiserver makes its serving certificate at its first start; that file holds the certificate's authority too. */

@@ -56,7 +56,7 @@ it("a pool and a device become an endpoint, an assignment, a pod and a QR", asyn
   });
   const metrics = await stage.metrics();
   expect(metrics).toContain('whatsapp_devices{phase="Connected"} 1');
-  expect(metrics).toContain("whatsapp_qr_issued_total 1");
+  expect(metrics).toContain("whatsapp_device_qr_codes_total 1");
 });
 
 it("writes nothing once all is as wanted", async () => {

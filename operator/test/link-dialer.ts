@@ -30,6 +30,7 @@ export class LinkDialer {
   readonly #namespace: string;
   closed = false;
   closeCode = 0;
+  /** Of the answer to the dial: 101 opens a link. */
   status = 0;
 
   constructor({ port, caPem, namespace, token }: LinkDialerOptions) {
@@ -43,6 +44,7 @@ export class LinkDialer {
       this.closed = true;
       this.closeCode = code;
     });
+    this.#socket.on("upgrade", (response) => (this.status = response.statusCode ?? 0));
     this.#socket.on("unexpected-response", (_request, response) => (this.status = response.statusCode ?? 0));
     this.#socket.on("error", () => undefined);
   }

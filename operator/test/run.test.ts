@@ -142,7 +142,7 @@ it("serves metrics and health", async () => {
   const text = await (await get("/metrics")).text();
   for (const name of [
     "whatsapp_devices",
-    "whatsapp_disconnects_total",
+    "whatsapp_device_disconnects_total",
     "workqueue_depth",
     "leader_election_master_status",
   ])

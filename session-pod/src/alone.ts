@@ -57,17 +57,17 @@ async function run(config: AloneConfig): Promise<void> {
   // Opened by the claim, and again as long as the database is away.
   await using store = new LateStore(async () => await openStore(storeOptions));
   const dialer = dialerFor(config);
+  const library = whatsAppLibrary(config.rootKeyHex);
   const sessions = new Sessions({
     store,
     dialer,
-    library: whatsAppLibrary(config.rootKeyHex),
+    library,
     metrics,
     log,
     url: config.url,
     isProxied: config.egress.kind === "proxy",
     owner: randomUUID(),
     keyOf: () => identity.key,
-    clientVersion: config.clientVersion,
     needsLink: false,
   });
   attributeFaults((error) => {
@@ -86,7 +86,8 @@ async function run(config: AloneConfig): Promise<void> {
     await sessions.stop();
   };
   for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, () => void stop());
-  await untilEnd(config, identity, sessions);
+  const clientVersion = config.clientVersion === "" ? library.defaultVersion : config.clientVersion;
+  await untilEnd({ ...config, clientVersion }, identity, sessions);
   await stop();
   await dialer.close();
   await outbox.db.destroy();
@@ -165,7 +166,7 @@ function assignmentOf(
     spec: {
       pairing: { method, phoneNumber: config.pairingNumber, windowMs: 160_000 },
       browser: { os: "Mac OS", name: "Chrome", version: "14.4.1" },
-      clientVersion: "Auto",
+      clientVersion: config.clientVersion,
       connectTimeoutMs: 20_000,
       keepAliveIntervalMs: 30_000,
       queryTimeoutMs: 60_000,

@@ -65,22 +65,23 @@ function openWorkplace({ whatsapp, installation, canaryKeyBase64, store: { url }
   });
   // Whatever of the client library takes no dispatcher must not leave by another way.
   setGlobalDispatcher(dialer.dispatcher);
+  const library = whatsAppLibrary(whatsapp.rootKeyHex);
   const store = new LateStore(async () => await openStore({ url, installation, canaryKeyBase64, onTrouble }));
   const sessions = new Sessions({
     store,
     dialer,
-    library: whatsAppLibrary(whatsapp.rootKeyHex),
+    library,
     metrics,
     log,
     url: whatsapp.url,
     isProxied: egress.kind === "proxy",
     owner: pod.uid,
     keyOf: ({ namespace, name }) => storeKey(installation, namespace, name),
-    clientVersion: whatsapp.clientVersion,
     needsLink: true,
   });
   return {
     sessions,
+    defaultVersion: library.defaultVersion,
     observeIP: async (echoUrls) => await dialer.observeIP(echoUrls),
     lookAtProxyLogin: async () => await proxyLogin(readCredentials),
     close: async () => {

@@ -185,9 +185,9 @@ describe("a session run alone", () => {
     expect(await get("/livez")).toBe("alive\n");
     expect(await get("/readyz")).toBe("ready\n");
     const metrics = await get("/metrics");
-    expect(metrics).toContain('whatsapp_sessions{state="Connected"} 1');
-    expect(metrics).toContain('whatsapp_disconnects_total{cause="RestartRequired"} 1');
-    expect(metrics).toContain("whatsapp_qr_codes_total 1");
+    expect(metrics).toContain('whatsapp_session_states{state="Connected"} 1');
+    expect(metrics).toContain('whatsapp_session_disconnects_total{cause="RestartRequired"} 1');
+    expect(metrics).toContain("whatsapp_session_qr_codes_total 1");
   });
 
   it.each([

@@ -109,7 +109,7 @@ describe("a session pod on the operator's link", () => {
     scene.hub.answer = undefined;
     await until("it is ready", async () => (await fetch(`${url}/readyz`)).status === 200);
     const counted = async (): Promise<boolean> =>
-      (await pod.metric('whatsapp_sessions{state="AwaitingPairing"}')) === 1;
+      (await pod.metric('whatsapp_session_states{state="AwaitingPairing"}')) === 1;
     await until("the session is counted", counted);
   });
 

@@ -107,10 +107,10 @@ describe("a start", () => {
     await newAccount();
     const bench = await opened();
     const problem = { reason: "ProxySecretMissing" as const, message: "the proxy's Secret does not exist" };
-    bench.sessions.setSituation({ egressProblem: problem });
+    bench.sessions.setEgress({ problem });
     bench.assign("d", 1);
     expect(await bench.state("d", "EgressUnready")).toMatchObject(problem);
-    bench.sessions.setSituation({ egressProblem: undefined });
+    bench.sessions.setEgress({});
     await bench.state("d", "AwaitingPairing");
   });
 });

@@ -37,10 +37,9 @@ export interface BenchOptions {
 }
 
 /** Short waits, so that a test sees in a second what takes minutes in earnest. */
-const spec: SessionSpec = {
+const spec: Omit<SessionSpec, "clientVersion"> = {
   pairing: { method: "QRCode", phoneNumber: "", windowMs: 100_000 },
   browser: { os: "Mac OS", name: "Chrome", version: "14.4.1" },
-  clientVersion: "Auto",
   connectTimeoutMs: 700,
   keepAliveIntervalMs: 1_000,
   queryTimeoutMs: 2_000,
@@ -60,6 +59,7 @@ export class SessionsBench implements AsyncDisposable {
   readonly #options: BenchOptions;
   readonly #store: Store;
   readonly #dialer: Dialer;
+  readonly #autoVersion: string;
   readonly #assignments = new Map<string, Assignment>();
 
   static async open(options: BenchOptions): Promise<SessionsBench> {
@@ -82,10 +82,12 @@ export class SessionsBench implements AsyncDisposable {
       readCredentials: async () => options.credentials,
       timeouts: { proxy: 400 },
     });
+    const library = whatsAppLibrary(options.simulator.rootKeyHex);
+    this.#autoVersion = library.defaultVersion;
     this.sessions = new Sessions({
       store,
       dialer: this.#dialer,
-      library: whatsAppLibrary(options.simulator.rootKeyHex),
+      library,
       metrics: this.metrics,
       log: pino({ level: "info" }, { write: (line: string) => void this.logged.push(line) }),
       outboxLimits: options.outboxLimits,
@@ -93,7 +95,6 @@ export class SessionsBench implements AsyncDisposable {
       isProxied: egress.kind === "proxy",
       owner: randomUUID(),
       keyOf: ({ name }) => deviceKey(name),
-      clientVersion: "",
       needsLink: options.needsLink ?? false,
     });
     this.sessions.onReport((report) => this.said.push(report));
@@ -118,7 +119,7 @@ export class SessionsBench implements AsyncDisposable {
       desired: "Running",
       pairRequestedAt: "",
       ...changes,
-      spec: { ...spec, ...changes.spec },
+      spec: { ...spec, clientVersion: this.#autoVersion, ...changes.spec },
     });
     this.sessions.setAssignments([...this.#assignments.values()]);
   }

@@ -12,7 +12,7 @@ import { Counters } from "./server/counters.ts";
 import { Media, mediaPath, serveMedia } from "./server/media.ts";
 import { chatPath, serveUpgrades } from "./server/upgrade.ts";
 import { Accounts } from "./server/world.ts";
-import { newServerIdentity } from "./wire/noise.ts";
+import { newServerIdentity } from "./wire/certificates.ts";
 
 export interface SimulatorOptions {
   /** Address to listen on; loopback unless told otherwise. */
@@ -48,7 +48,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const host = options.host ?? "127.0.0.1";
   const tls = await newTlsIdentity([...new Set(["localhost", "127.0.0.1", ...(options.names ?? [])])]);
   const context: Context = {
-    identity: newServerIdentity(),
+    identity: newServerIdentity(Date.now() / 1_000),
     accounts: new Accounts(),
     counters: new Counters(),
     director: new Director(),

@@ -116,3 +116,19 @@ it("refuses a server whose certificates another root signed", async () => {
   const { error } = z.looseObject({ error: z.string() }).parse(await client.heard("fatal"));
   expect(error).toContain("failed to verify intermediate cert signature");
 });
+
+it.for([
+  [{ fault: "expired" }, "leaf cert cert certificate expired"],
+  [{ fault: "expired", certificate: "intermediate" }, "intermediate cert certificate expired"],
+  [{ fault: "not-yet-valid" }, "leaf cert cert certificate not valid yet"],
+  [{ fault: "not-yet-valid", certificate: "intermediate" }, "intermediate cert certificate not valid yet"],
+  [{ fault: "undated" }, "certificate expired"],
+  [{ fault: "unknown-root" }, "failed to verify intermediate cert signature"],
+  [{ fault: "other-key" }, "cert key doesn't match decrypted static"],
+] as const)("refuses a server whose certificates are wrong: %o", async ([fault, why]) => {
+  await simulator.client.setScenario({ rules: [{ stage: "hello", action: { kind: "certificate", ...fault } }] });
+  await using folder = await newFolder();
+  await using client = new WhatsmeowClient(simulator, folder.path);
+  const { error } = z.looseObject({ error: z.string() }).parse(await client.heard("fatal"));
+  expect(error).toContain(why);
+});

@@ -9,12 +9,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { WebSocketServer, type WebSocket } from "ws";
 import { BaileysClient, newMemory, trustRoot } from "../test/baileys-client.ts";
+import { newServerIdentity } from "../src/wire/certificates.ts";
 import { newKeyPair } from "../src/wire/curve.ts";
 import { frame, FrameReader } from "../src/wire/frames.ts";
 import { encodeNode, node, server } from "../src/wire/nodes.ts";
-import { Handshake, newServerIdentity } from "../src/wire/noise.ts";
+import { Handshake } from "../src/wire/noise.ts";
 
-const identity = newServerIdentity();
+const identity = newServerIdentity(Date.now() / 1_000);
 const ephemeral = newKeyPair();
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 

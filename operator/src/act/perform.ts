@@ -4,17 +4,19 @@ import { isNamespaceTerminating } from "../kube/api-error.ts";
 import type { Resource } from "../kube/resource.ts";
 import type { Action, ActionOf, Target } from "../plan/action.ts";
 import type { PodFacts } from "../plan/world.ts";
+import { announce, type ActLog } from "./announce.ts";
 import type { EventRecorder } from "./events.ts";
 import { createOnce, setFinalizers, setLabels } from "./objects.ts";
 import { createPod, deleteStray, expectPodGone } from "./pods.ts";
 
-/** The kinds that we write, and who wants to know what was written. */
+/** The kinds that we write, and where it is told. */
 export interface Actor {
   readonly devices: Resource<WhatsAppDevice>;
   readonly pools: Resource<EgressPool>;
   readonly endpoints: Resource<EgressEndpoint>;
   readonly pods: Resource<PodFacts>;
   readonly events: Pick<EventRecorder, "record">;
+  readonly logger: ActLog;
 }
 
 /** What an action led to, for the memory of the process. */
@@ -28,8 +30,9 @@ export type Outcome =
 
 const done: Outcome = { kind: "Done" };
 
-/** One call to the API server. @throws what the call throws; a refused pod is an outcome. */
+/** One call to the API server, which the log names first. @throws what the call throws; a refused pod is an outcome. */
 export async function perform(action: Action, actor: Actor): Promise<Outcome> {
+  announce(action, actor.logger);
   switch (action.kind) {
     case "SetFinalizers":
       await setFinalizers(resourceOf(action.target, actor), action.target, action.finalizers);

@@ -4,7 +4,7 @@ import type { WorkQueue } from "../kube/queue.ts";
 import type { Now } from "../plan/world.ts";
 import type { OperatorMetrics } from "../observe/metrics.ts";
 import type { View } from "../world/view.ts";
-import type { OneAtATime } from "./one-at-a-time.ts";
+import type { OneAtATime } from "../kube/one-at-a-time.ts";
 
 export interface Queues {
   readonly devices: WorkQueue;

@@ -18,7 +18,7 @@ import { View } from "../world/view.ts";
 import { wallAndMonotonic, type Context, type Queues } from "./context.ts";
 import { reconcileDevice } from "./devices.ts";
 import { reconcileEndpoint } from "./endpoints.ts";
-import { OneAtATime } from "./one-at-a-time.ts";
+import { OneAtATime } from "../kube/one-at-a-time.ts";
 import { reconcilePool } from "./pools.ts";
 import { Waker } from "./wake.ts";
 
@@ -83,7 +83,7 @@ export function startOperator(options: OperatorOptions): Operator {
     clock: wallAndMonotonic,
     isLeading: options.isLeading,
     seats: new OneAtATime(),
-    actor: actorOf(transport, events),
+    actor: actorOf(options, events),
   };
   const work = new Work(context, options);
   return {
@@ -119,12 +119,13 @@ const recorderOf = ({ transport, podName, logger }: OperatorOptions): EventRecor
     },
   });
 
-const actorOf = (transport: Transport, events: EventRecorder): Actor => ({
+const actorOf = ({ transport, logger }: OperatorOptions, events: EventRecorder): Actor => ({
   devices: resource(transport, deviceKind),
   pools: resource(transport, poolKind),
   endpoints: resource(transport, endpointKind),
   pods: resource(transport, podKind),
   events,
+  logger,
 });
 
 /** Set once, when this process begins to lead. */

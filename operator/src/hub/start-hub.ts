@@ -13,7 +13,8 @@ import { Link, mostFrameBytes } from "./link.ts";
 import type { BudgetOf, IsOurPod, Links } from "./links.ts";
 import type { HubMetrics } from "./metrics.ts";
 import { listenTls, refuseUpgrade, type TlsServer, type TlsServerOptions } from "./tls-server.ts";
-import { TokenVerifier, type PodIdentity } from "./tokens.ts";
+import { DialError, type PodIdentity } from "./identity.ts";
+import { TokenVerifier } from "./tokens.ts";
 
 export interface HubOptions {
   readonly transport: Transport;
@@ -63,7 +64,10 @@ class HubServer {
   constructor(options: HubOptions) {
     const { transport, namespace, budgetOf } = options;
     this.#options = options;
-    this.#tokens = new TokenVerifier(transport);
+    this.#tokens = new TokenVerifier({
+      transport,
+      mayAskFor: (pod) => options.isOurPod(pod).kind === "Ours",
+    });
     this.#grants = new Grants(
       new LedgerLeases(transport, namespace),
       (of, endpoint) => budgetOf(of, endpoint, this.#board.observedIPs(of, endpoint)),
@@ -101,17 +105,18 @@ class HubServer {
 
   async #upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): Promise<void> {
     const pod = await this.#identify(request.headers.authorization);
-    if (pod === undefined) return refuseUpgrade(stream, "401 Unauthorized");
+    if (typeof pod === "string") return refuseUpgrade(stream, pod);
     this.#sockets.handleUpgrade(request, stream, head, (socket) => void this.#accept(socket, pod));
   }
 
-  async #identify(authorization: string | undefined): Promise<PodIdentity | undefined> {
+  /** The pod, or the HTTP status that its dial is answered with. */
+  async #identify(authorization: string | undefined): Promise<PodIdentity | string> {
     try {
       return await this.#tokens.verify((authorization ?? "").replace(/^Bearer /, ""));
     } catch (error) {
       this.#options.metrics.refusals.inc({ reason: "Token" });
       this.#options.logger.warn({ message: error instanceof Error ? error.message : "" }, "dial refused: token");
-      return undefined;
+      return error instanceof DialError && error.kind === "Refused" ? "401 Unauthorized" : "503 Service Unavailable";
     }
   }
 

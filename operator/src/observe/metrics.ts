@@ -20,15 +20,19 @@ const endpointPhases = ["Pending", "Active", "Draining", "Disabled"] as const;
 export function createOperatorMetrics(registry: Registry, census: () => Census) {
   const registers = [registry];
   const disconnects = new Counter({
-    name: "whatsapp_disconnects_total",
-    help: "Ends of connections and attempts by cause.",
+    name: "whatsapp_device_disconnects_total",
+    help: "Ends of connections and attempts by cause, as statuses showed them; session pods count each.",
     labelNames: ["cause"],
     registers,
   });
   for (const cause of causes) disconnects.inc({ cause }, 0);
-  const qrIssued = new Counter({ name: "whatsapp_qr_issued_total", help: "QR codes shown in a status.", registers });
+  const qrIssued = new Counter({
+    name: "whatsapp_device_qr_codes_total",
+    help: "QR codes shown in a status; session pods count each.",
+    registers,
+  });
   const pairings = new Counter({
-    name: "whatsapp_pairings_total",
+    name: "whatsapp_device_pairings_total",
     help: "Devices that a phone has linked.",
     registers,
   });
@@ -71,7 +75,7 @@ const counted: readonly Counted[] = [
     of: (now) => now.endpointPhases,
   },
   {
-    name: "whatsapp_sessions",
+    name: "whatsapp_device_sessions",
     help: "Sessions as linked session pods report them, by state.",
     label: "state",
     values: sessionStates,

@@ -88,7 +88,7 @@ function assignmentOf(device: WhatsAppDevice, wish: Wish, world: World): Planned
     {
       device: { namespace, name, uid },
       epoch: device.status.assignment?.epoch ?? 0,
-      spec: sessionSpecOf(device),
+      spec: sessionSpecOf(device, world.settings),
       desired: wish,
       pairRequestedAt: device.status.pairRequestedAt ?? "",
     },

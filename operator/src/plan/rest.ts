@@ -1,4 +1,5 @@
 import { annotations, causeFacts, clipped, type WhatsAppDevice } from "@wa/schema";
+import { announcedVersionOf } from "./session-spec.ts";
 import { conditionOf } from "./set-conditions.ts";
 import type { Settings } from "./world.ts";
 
@@ -40,12 +41,9 @@ export function mayLeaveRest(device: WhatsAppDevice, rest: Rest, settings: Pick<
 function hasAnotherVersion(device: WhatsAppDevice, settings: Pick<Settings, "clientVersion">): boolean {
   const refused = device.status.lastDisconnect;
   if (refused === undefined || causeFacts[refused.cause].recovery !== "NewerClient") return false;
-  const announced = versionOf(device, settings);
-  return announced !== "" && refused.clientVersion !== undefined && announced !== refused.clientVersion;
+  const announced = announcedVersionOf(device, settings);
+  return announced !== "Auto" && refused.clientVersion !== undefined && announced !== refused.clientVersion;
 }
-
-const versionOf = (device: WhatsAppDevice, settings: Pick<Settings, "clientVersion">): string =>
-  device.spec.client.version === "Auto" ? settings.clientVersion : device.spec.client.version;
 
 /** Credentials are stored for it, as far as status knows. */
 export const isPaired = (device: WhatsAppDevice): boolean => conditionOf(device.status, "Paired")?.status === "True";

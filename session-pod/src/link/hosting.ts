@@ -1,5 +1,12 @@
 import { isDeepStrictEqual } from "node:util";
-import { linkVersion, type AssignFrame, type PodFrame, type SessionReport, type Welcome } from "@wa/schema";
+import {
+  linkVersion,
+  type AssignFrame,
+  type Assignment,
+  type PodFrame,
+  type SessionReport,
+  type Welcome,
+} from "@wa/schema";
 import type { Logger } from "pino";
 import type { Dialer, ProxyLogin } from "../sessions/ports.ts";
 import type { Sessions } from "../sessions/sessions.ts";
@@ -20,6 +27,8 @@ type Hello = Extract<PodFrame, { kind: "hello" }>;
 /** What a welcome decides: made once in a process. */
 export interface Workplace {
   readonly sessions: Sessions;
+  /** What the client library announces by itself. */
+  readonly defaultVersion: string;
   readonly observeIP: Dialer["observeIP"];
   readonly lookAtProxyLogin: () => Promise<ProxyLogin>;
   readonly close: () => Promise<void>;
@@ -154,8 +163,7 @@ export class Hosting {
     this.#welcome = welcome;
     if (before === undefined || this.#workplace === undefined) return this.#open(welcome);
     if (!isDeepStrictEqual(fixedBy(before), fixedBy(welcome))) return this.#options.onOutdated();
-    const { clientVersion } = welcome.whatsapp;
-    if (clientVersion !== before.whatsapp.clientVersion) this.#workplace.sessions.setSituation({ clientVersion });
+    if (welcome.whatsapp.clientVersion !== before.whatsapp.clientVersion) void this.#applyAssignments();
   }
 
   #open(welcome: Welcome): void {
@@ -188,17 +196,16 @@ export class Hosting {
     await this.#watch?.looked;
     if (this.#isStopping || this.#workplace === undefined || this.#assign === undefined) return;
     this.#watch?.setEchoUrls(this.#assign.egressIPEndpoints);
-    this.#workplace.sessions.setAssignments(this.#assign.assignments);
+    const fallback = this.#welcome?.whatsapp.clientVersion ?? "";
+    const autoVersion = fallback === "" ? this.#workplace.defaultVersion : fallback;
+    this.#workplace.sessions.setAssignments(withVersions(this.#assign.assignments, autoVersion));
   }
 
   #wayOutChanged(wayOut: WayOut): void {
     this.#wayOut = wayOut;
     // The hub hears of an address before it hears of starts over it.
     this.#link.sendEgress(egressFrame(wayOut));
-    this.#workplace?.sessions.setSituation({
-      egressProblem: blockingProblem(wayOut),
-      observedIP: wayOut.observedIP,
-    });
+    this.#workplace?.sessions.setEgress({ problem: blockingProblem(wayOut), observedIP: wayOut.observedIP });
   }
 
   #tick(): void {
@@ -239,6 +246,16 @@ export class Hosting {
       charges: [...this.#charges],
     });
   }
+}
+
+/** An operator of 0.1 leaves "Auto" to the pod. What a session is assigned names the version that it announces. */
+function withVersions(assignments: readonly Assignment[], autoVersion: string): Assignment[] {
+  return assignments.map((assignment) => {
+    const { spec } = assignment;
+    return spec.clientVersion === "Auto"
+      ? { ...assignment, spec: { ...spec, clientVersion: autoVersion } }
+      : assignment;
+  });
 }
 
 /** What cannot change under running sessions. */

@@ -1,11 +1,17 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
-import type { Cause } from "@wa/schema";
+import type { Bucket, Cause } from "@wa/schema";
 import { Counter, Gauge, Registry } from "prom-client";
 
 const nanosPerSecond = 1e9;
 /** Finer, the clock that measures the loop costs more than all that an idle pod does beside it. */
 const lagResolutionMs = 100;
 const lagQuantiles = [50, 99, 100];
+
+/** What a session counts of its own life. */
+type Counted =
+  | { readonly what: "qr" }
+  | { readonly what: "start"; readonly bucket: Bucket }
+  | { readonly what: "disconnect"; readonly cause: Cause };
 
 /** Every number that a session pod publishes. One value of this class a process. */
 export class PodMetrics {
@@ -29,12 +35,12 @@ export class PodMetrics {
   constructor(countStates: () => Readonly<Record<string, number>>) {
     const registers = [this.registry];
     this.disconnects = new Counter({
-      name: "whatsapp_disconnects_total",
+      name: "whatsapp_session_disconnects_total",
       help: "Ended connections by cause.",
       labelNames: ["cause"],
       registers,
     });
-    this.qrCodes = new Counter({ name: "whatsapp_qr_codes_total", help: "QR codes shown.", registers });
+    this.qrCodes = new Counter({ name: "whatsapp_session_qr_codes_total", help: "QR codes shown.", registers });
     this.connects = new Counter({
       name: "whatsapp_connection_attempts_total",
       help: "Connection attempts by start budget.",
@@ -74,8 +80,17 @@ export class PodMetrics {
     this.#lag.enable();
   }
 
-  disconnected(cause: Cause): void {
-    this.disconnects.inc({ cause });
+  count(event: Counted): void {
+    switch (event.what) {
+      case "qr":
+        return this.qrCodes.inc();
+      case "start":
+        return this.connects.inc({ bucket: event.bucket });
+      case "disconnect":
+        return this.disconnects.inc({ cause: event.cause });
+      default:
+        event satisfies never;
+    }
   }
 
   close(): void {
@@ -85,7 +100,7 @@ export class PodMetrics {
   #gauges(countStates: () => Readonly<Record<string, number>>): void {
     const registers = [this.registry];
     const sessions: Gauge<"state"> = new Gauge({
-      name: "whatsapp_sessions",
+      name: "whatsapp_session_states",
       help: "Sessions by state.",
       labelNames: ["state"],
       registers,

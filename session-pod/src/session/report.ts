@@ -1,45 +1,28 @@
-import type { Assignment, DeviceReason, SessionReport, SessionSpec } from "@wa/schema";
-import type { SessionState } from "./state.ts";
-
-/** What keeps a session from its business, outside of its own behaviour. */
-export type Standing =
-  | { readonly kind: "Running" }
-  | { readonly kind: "Claiming" }
-  | { readonly kind: "ClaimRefused"; readonly storedEpoch?: number }
-  | { readonly kind: "StoreUnavailable"; readonly message: string }
-  | { readonly kind: "StoreRefused"; readonly reason: DeviceReason; readonly message: string }
-  | { readonly kind: "EgressUnready"; readonly reason: DeviceReason; readonly message: string };
+import type { SessionReport, SessionSpec } from "@wa/schema";
+import type { LogoutStage, Phase, SessionState, StoreTrouble, WaitingStage, PodEgress } from "./state.ts";
 
 type Browser = SessionSpec["browser"];
 
-export interface Reported {
-  readonly assignment: Pick<Assignment, "device" | "epoch" | "pairRequestedAt" | "spec">;
-  readonly standing: Standing;
-  readonly state: SessionState;
-  readonly generation: number;
-  readonly clientVersion: string;
-  readonly observedIP: string | undefined;
-  /** The browser stored with the credentials of a linked device; it wins over the spec's. */
-  readonly linkedAs: Browser | undefined;
-}
-
-/** All that is to be said of a session, whole every time. */
-export function reportOf(reported: Reported): SessionReport {
-  const { assignment, state, generation, observedIP } = reported;
-  const { connectedSinceMs, nextAttemptMs, qr, pairingCode, identity, lastDisconnect } = state;
+/**
+ * All that is to be said of a session, whole every time.
+ *
+ * @param linkedAs the browser stored with the credentials of a linked device; it wins over the spec's
+ */
+export function reportOf(state: SessionState, linkedAs: Browser | undefined): SessionReport {
+  const { assignment, egress, connectedSinceMs, nextAttemptMs, qr, pairingCode, identity, lastDisconnect } = state;
   return {
     device: assignment.device,
     epoch: assignment.epoch,
-    ...stateAndReason(reported),
+    ...stateAndReason(state),
     paired: state.isPaired,
-    generation,
+    generation: state.generation,
     ...(qr && { qr }),
     ...(pairingCode && { pairingCode }),
     ...(identity && { identity }),
     ...(connectedSinceMs !== undefined && { connectedSince: new Date(connectedSinceMs).toISOString() }),
-    ...(observedIP !== undefined && { observedIP }),
-    clientVersion: reported.clientVersion,
-    browserDiffers: reported.linkedAs !== undefined && !isSame(reported.linkedAs, assignment.spec.browser),
+    ...(egress.observedIP !== undefined && { observedIP: egress.observedIP }),
+    clientVersion: assignment.spec.clientVersion,
+    browserDiffers: linkedAs !== undefined && !isSame(linkedAs, assignment.spec.browser),
     attempt: state.failures,
     ...(nextAttemptMs !== undefined && { nextAttemptAt: new Date(nextAttemptMs).toISOString() }),
     ...(lastDisconnect && { lastDisconnect }),
@@ -52,31 +35,44 @@ const isSame = (one: Browser, other: Browser): boolean =>
 
 type StateAndReason = Pick<SessionReport, "state" | "reason" | "message" | "storedEpoch">;
 
-function stateAndReason({ standing, state }: Reported): StateAndReason {
-  // At the end it matters no more what the session was waiting for.
-  if (state.phase.kind === "Resting" && state.phase.as === "Released") return { state: "Released" };
-  switch (standing.kind) {
-    case "Running":
-      return ofPhase(state);
+function stateAndReason({ phase, lastDisconnect, egress }: SessionState): StateAndReason {
+  switch (phase.kind) {
     case "Claiming":
-      return { state: "Claiming" };
+      return phase.trouble === undefined ? { state: "Claiming" } : wordsOfTrouble(phase.trouble);
     case "ClaimRefused":
-      return {
-        state: "ClaimRefused",
-        ...(standing.storedEpoch !== undefined && { storedEpoch: standing.storedEpoch }),
-      };
-    case "StoreUnavailable":
-      return { state: "StoreUnavailable", message: standing.message };
-    case "StoreRefused":
-    case "EgressUnready":
-      return { state: standing.kind, reason: standing.reason, message: standing.message };
+      return { state: "ClaimRefused", storedEpoch: phase.storedEpoch };
+    case "WaitingForGrant":
+      return wordsOfWaiting(phase.stage, egress);
+    case "Connected":
+      return storeAwayOf(phase.logout) ?? { state: "Connected" };
+    case "Connecting":
+    case "AwaitingPairing":
+    case "BackingOff":
+      return { state: phase.kind };
+    case "Resting":
+      return wordsOfRest(phase, lastDisconnect);
     default:
-      return standing satisfies never;
+      return phase satisfies never;
   }
 }
 
-function ofPhase({ phase, lastDisconnect }: SessionState): StateAndReason {
-  if (phase.kind !== "Resting") return { state: phase.kind };
-  const isExplained = phase.as === "Hibernated" || phase.as === "Blocked";
-  return { state: phase.as, ...(isExplained && lastDisconnect && { reason: lastDisconnect.cause }) };
+const wordsOfTrouble = ({ kind, ...words }: StoreTrouble): StateAndReason => ({ state: kind, ...words });
+
+function wordsOfWaiting(stage: WaitingStage, egress: PodEgress): StateAndReason {
+  if (stage.kind === "EgressUnready" && egress.problem !== undefined)
+    return { state: "EgressUnready", reason: egress.problem.reason, message: egress.problem.message };
+  return storeAwayOf(stage) ?? { state: "WaitingForGrant" };
+}
+
+function storeAwayOf(stage: WaitingStage | LogoutStage | undefined): StateAndReason | undefined {
+  if (stage?.kind !== "AskingStore" || stage.storeAway === undefined) return undefined;
+  return { state: "StoreUnavailable", message: stage.storeAway.message };
+}
+
+function wordsOfRest(
+  { as }: Extract<Phase, { kind: "Resting" }>,
+  lastDisconnect: SessionState["lastDisconnect"],
+): StateAndReason {
+  const isExplained = as === "Hibernated" || as === "Blocked";
+  return { state: as, ...(isExplained && lastDisconnect && { reason: lastDisconnect.cause }) };
 }

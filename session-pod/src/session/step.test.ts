@@ -1,72 +1,18 @@
 import { describe, expect, it } from "vitest";
-import type { SessionSpec } from "@wa/schema";
-import type { Disconnect } from "./causes.ts";
-import type { Effect, SessionEvent, SessionState } from "./state.ts";
-import { newSession, step } from "./step.ts";
-
-const spec: SessionSpec = {
-  pairing: { method: "QRCode", phoneNumber: "", windowMs: 100_000 },
-  browser: { os: "Mac OS", name: "Chrome", version: "14.4.1" },
-  clientVersion: "Auto",
-  connectTimeoutMs: 20_000,
-  keepAliveIntervalMs: 30_000,
-  queryTimeoutMs: 60_000,
-  baseDelayMs: 2_000,
-  maxDelayMs: 300_000,
-  unpairedAttempts: 3,
-};
-const identity = { jid: "1:1@s.whatsapp.net", lid: "9:1@lid", pushName: "", platform: "android" };
-const startMs = Date.parse("2026-01-01T00:00:00Z");
-
-/** A session driven by events; remembers all effects. */
-class Driven {
-  state: SessionState;
-  effects: Effect[] = [];
-  nowMs = startMs;
-  readonly #spec: SessionSpec;
-
-  constructor(desired: SessionState["desired"] = "Running", changes: Partial<SessionSpec> = {}) {
-    this.state = newSession(desired);
-    this.#spec = { ...spec, ...changes };
-  }
-
-  does(...events: readonly SessionEvent[]): this {
-    for (const event of events) {
-      const [state, effects] = step(this.state, event, { spec: this.#spec, nowMs: this.nowMs, random: 0.5 });
-      this.state = state;
-      this.effects = [...effects];
-    }
-    return this;
-  }
-
-  after(delayMs: number): this {
-    this.nowMs += delayMs;
-    return this;
-  }
-
-  /** An attempt that ends so. */
-  fails(disconnect: Disconnect, more: { expireMs?: number } = {}): this {
-    return this.does({ kind: "granted" }, closed(disconnect, more));
-  }
-}
-
-const closed = (disconnect: Disconnect, more: { expireMs?: number } = {}): SessionEvent => ({
-  kind: "closed",
-  disconnect,
-  clientVersion: "2.3000.1",
-  ...more,
-});
-const failure = (statusCode: number): Disconnect => ({ statusCode, message: "Connection Failure" });
-const lost: Disconnect = { statusCode: 408, message: "Connection was lost" };
-const refusedByProxy: Disconnect = {
-  message: "the proxy refused the login",
-  egress: { phase: "proxy", code: "AuthenticationFailed", isProxied: true },
-};
-const restart: Disconnect = { statusCode: 515, message: "Stream Errored (restart required)" };
-const linked = (): Driven => new Driven().does({ kind: "started", isPaired: true, hasLoggedIn: true });
-const unlinked = (): Driven => new Driven().does({ kind: "started", isPaired: false, hasLoggedIn: false });
-const connected = (): Driven => linked().does({ kind: "granted" }, { kind: "open", identity });
-const rested = ({ state }: Driven): string => (state.phase.kind === "Resting" ? state.phase.as : state.phase.kind);
+import {
+  closed,
+  connected,
+  Driven,
+  failure,
+  identity,
+  lost,
+  linked,
+  refusedByProxy,
+  rested,
+  restart,
+  startMs,
+  unlinked,
+} from "../../test/driven.ts";
 
 describe("a start", () => {
   it("of a linked device asks for a login, of another for a registration", () => {
@@ -75,7 +21,10 @@ describe("a start", () => {
   });
 
   it("happens once the grant is due, and only while it is waited for", () => {
-    expect(linked().does({ kind: "granted" }).effects).toEqual([{ kind: "connect" }]);
+    expect(linked().does({ kind: "granted" }).effects).toEqual([
+      { kind: "count", what: "start", bucket: "login" },
+      { kind: "connect" },
+    ]);
     expect(connected().does({ kind: "granted" }).effects).toEqual([]);
   });
 });
@@ -225,8 +174,10 @@ describe("a cause", () => {
 
   it("LoggedOut at the first login of all shows a new code: the phone never heard of this device", () => {
     const session = new Driven().does({ kind: "started", isPaired: true, hasLoggedIn: false });
-    expect(session.fails(failure(401)).effects).toContainEqual({ kind: "startAfresh", reason: "LoggedOut" });
+    expect(session.fails(failure(401)).effects).toContainEqual({ kind: "archiveCredentials", reason: "LoggedOut" });
     expect(rested(session)).not.toBe("LoggedOut");
+    session.does({ kind: "archived", run: session.state.run, outcome: "Stored" });
+    expect(session.effects).toEqual([{ kind: "requestGrant", bucket: "registration" }]);
     session.does({ kind: "started", isPaired: true, hasLoggedIn: false }, { kind: "open", identity });
     expect(rested(session.does(closed(failure(401))))).toBe("LoggedOut");
   });

@@ -23,7 +23,6 @@ export interface ConnectionOptions {
   readonly claim: Claim;
   readonly device: ClientDevice;
   readonly spec: SessionSpec;
-  readonly version: string;
   readonly onEvent: (event: ConnectionEvent) => void;
 }
 
@@ -44,7 +43,7 @@ export class Connection {
     this.#startWithin(spec.connectTimeoutMs + startMarginMs);
     this.#socket = device.open({
       url: pod.url,
-      version: options.version,
+      version: spec.clientVersion,
       connectTimeoutMs: spec.connectTimeoutMs,
       keepAliveIntervalMs: spec.keepAliveIntervalMs,
       queryTimeoutMs: spec.queryTimeoutMs,

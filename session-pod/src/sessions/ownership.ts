@@ -1,49 +1,87 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { clipped, type Assignment } from "@wa/schema";
-import type { Standing } from "../session/report.ts";
-import type { ClientDevice } from "./client.ts";
+import type { ClaimAnswer, Effect, OwnershipAnswer, SessionEvent, StoreTrouble } from "../session/state.ts";
+import type { Browser, ClientDevice } from "./client.ts";
 import type { Pod } from "./pod.ts";
 import { StoreRefusedError, StoreUnavailableError, type Claim } from "./ports.ts";
 
-/** Between two questions to a store that did not answer. */
-export const storeRetryMs = 2_000;
+/** Between two tries to store something. */
+const storeRetryMs = 2_000;
 
-export type Taken =
-  /** The device is linked where the store has credentials. */
-  | { readonly kind: "Owned"; readonly claim: Claim; readonly device: ClientDevice | undefined }
-  | { readonly kind: "NotOwned"; readonly standing: Standing; readonly isRetried: boolean };
+interface OwnedDevice {
+  readonly claim: Claim;
+  /** Linked where the store has credentials. */
+  readonly device?: ClientDevice | undefined;
+}
 
-/** Claims a device and reads its credentials. Never rejects. */
-export async function takeDevice(pod: Pod, { device, epoch, dataKeys }: Assignment): Promise<Taken> {
-  try {
-    const result = await pod.store.claim({ device: pod.keyOf(device), epoch, owner: pod.owner, dataKeys });
-    if (result.kind === "Refused") {
-      const standing = { kind: "ClaimRefused", storedEpoch: result.storedEpoch } as const;
-      return { kind: "NotOwned", standing, isRetried: false };
+/** What a session holds of its device in the store, and its questions to the store. None of them rejects. */
+export class Ownership {
+  readonly #pod: Pod;
+  #owned: OwnedDevice | undefined;
+
+  constructor(pod: Pod) {
+    this.#pod = pod;
+  }
+
+  get claim(): Claim | undefined {
+    return this.#owned?.claim;
+  }
+
+  /** The browser that a linked device keeps. */
+  get linkedAs(): Browser | undefined {
+    const device = this.#owned?.device;
+    return device?.isPaired === true ? device.browser : undefined;
+  }
+
+  /** An unlinked device starts afresh each time: what a given-up pairing left behind would be refused as logged out. */
+  deviceToOpen(browser: Browser): { readonly claim: Claim; readonly device: ClientDevice } | undefined {
+    if (this.#owned === undefined) return undefined;
+    const { claim, device: before } = this.#owned;
+    const device = before?.isPaired === true ? before : this.#pod.library.create(browser);
+    this.#owned = { claim, device };
+    return { claim, device };
+  }
+
+  /** @param isCurrent false: nobody waits for this claim any more */
+  async take({ device, epoch, dataKeys }: Assignment, isCurrent: () => boolean): Promise<ClaimAnswer> {
+    try {
+      const { store, library, keyOf, owner } = this.#pod;
+      const result = await store.claim({ device: keyOf(device), epoch, owner, dataKeys });
+      if (result.kind === "Refused") return { kind: "ClaimRefused", storedEpoch: result.storedEpoch };
+      const stored = await result.claim.readCreds();
+      const restored = stored === undefined ? undefined : library.restore(stored);
+      if (isCurrent()) this.#owned = { claim: result.claim, device: restored };
+      const { isPaired = false, hasLoggedIn = false, identity } = restored ?? {};
+      return { kind: "Owned", isPaired, hasLoggedIn, identity };
+    } catch (error) {
+      return troubleBy(error);
     }
-    const stored = await result.claim.readCreds();
-    return {
-      kind: "Owned",
-      claim: result.claim,
-      device: stored === undefined ? undefined : pod.library.restore(stored),
-    };
-  } catch (error) {
-    return { kind: "NotOwned", standing: standingBy(error), isRetried: true };
+  }
+
+  /** Whether the claim is still the newest one. */
+  async ask(): Promise<OwnershipAnswer> {
+    try {
+      return { kind: (await this.claim?.stillOwned()) === true ? "Owned" : "Lost" };
+    } catch (error) {
+      return { kind: "StoreUnavailable", message: describe(error) };
+    }
+  }
+
+  /** Archives or erases the credentials, however long the store is away; the device is an unlinked one then. */
+  async putAway(
+    effect: Extract<Effect, { kind: "archiveCredentials" | "eraseCredentials" }>,
+    isCurrent: () => boolean,
+  ): Promise<SessionEvent> {
+    const outcome = await untilStored(async () => {
+      if (!isCurrent()) return;
+      await (effect.kind === "eraseCredentials" ? this.claim?.erase() : this.claim?.archive(effect.reason));
+    });
+    if (isCurrent() && this.#owned !== undefined) this.#owned = { claim: this.#owned.claim };
+    return { kind: effect.kind === "eraseCredentials" ? "erased" : "archived", run: effect.run, outcome };
   }
 }
 
-type Ownership = { readonly kind: "Owned" | "Lost" } | { readonly kind: "StoreUnavailable"; readonly message: string };
-
-/** Whether the claim is still the newest one. Never rejects. */
-export async function askOwnership(claim: Claim | undefined): Promise<Ownership> {
-  try {
-    return { kind: (await claim?.stillOwned()) === true ? "Owned" : "Lost" };
-  } catch (error) {
-    return { kind: "StoreUnavailable", message: describe(error) };
-  }
-}
-
-function standingBy(error: unknown): Standing {
+function troubleBy(error: unknown): StoreTrouble {
   const message = describe(error);
   if (error instanceof StoreUnavailableError) return { kind: "StoreUnavailable", message };
   const reason = error instanceof StoreRefusedError ? error.reason : "CredentialsUnreadable";
@@ -51,7 +89,7 @@ function standingBy(error: unknown): Standing {
 }
 
 /** Works until the store took it, however long it is away; `Lost`: the device is somebody else's. */
-export async function untilStored(work: () => Promise<void>): Promise<"Stored" | "Lost"> {
+async function untilStored(work: () => Promise<void>): Promise<"Stored" | "Lost"> {
   for (;;) {
     try {
       await work();

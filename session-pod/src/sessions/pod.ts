@@ -1,9 +1,10 @@
-import type { Assignment, DeviceRef, SessionReport, SessionSpec } from "@wa/schema";
+import type { Assignment, DeviceRef, SessionReport } from "@wa/schema";
 import type { Logger } from "pino";
 import type { PodMetrics } from "../observe/metrics.ts";
 import type { OutboxLimits } from "../session/outbox-step.ts";
 import type { ClientLibrary } from "./client.ts";
-import type { DeviceKey, Dialer, EgressProblem, Store } from "./ports.ts";
+import type { DeviceKey, Dialer, Store } from "./ports.ts";
+import type { PodEgress } from "../session/state.ts";
 
 /** What all sessions of a process share. */
 export interface Pod {
@@ -23,14 +24,6 @@ export interface Pod {
   readonly outboxLimits?: OutboxLimits | undefined;
 }
 
-/** What changes for all sessions while they run. */
-export interface PodSituation {
-  /** For devices whose version is Auto; empty: the client library's own. */
-  clientVersion: string;
-  egressProblem: EgressProblem | undefined;
-  observedIP: string | undefined;
-}
-
 /** What a session tells its pod. */
 interface SessionListener {
   readonly onReport: (report: SessionReport) => void;
@@ -40,16 +33,7 @@ interface SessionListener {
 
 export interface SessionOptions {
   readonly pod: Pod;
-  readonly situation: PodSituation;
+  readonly egress: PodEgress;
   readonly assignment: Assignment;
   readonly listener: SessionListener;
-}
-
-/** The device's own version, else the installation's, else the client library's. */
-export function announcedVersion(
-  { clientVersion }: SessionSpec,
-  { pod, situation }: Pick<SessionOptions, "pod" | "situation">,
-): string {
-  if (clientVersion !== "Auto") return clientVersion;
-  return situation.clientVersion === "" ? pod.library.defaultVersion : situation.clientVersion;
 }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import {
   entitlementCheckMs,
   storeCheckEveryMs,
@@ -8,16 +9,15 @@ import {
   type SessionReport,
 } from "@wa/schema";
 import { isEntitled, isStoreAsked } from "../session/entitlement.ts";
+import type { SessionEvent, PodEgress } from "../session/state.ts";
 import { inContextOf } from "./faults.ts";
-import type { Pod, PodSituation } from "./pod.ts";
+import type { Pod } from "./pod.ts";
 import type { Claim, DeviceKey, OutboxQuestion } from "./ports.ts";
 import { RunningSession } from "./running-session.ts";
 
 const outboxPollMs = 1_000;
 
 export interface SessionsOptions extends Pod {
-  /** For devices whose version is Auto; empty: the client library's own. */
-  readonly clientVersion: string;
   /** Whether the sockets depend on an operator's link; false when run alone, where nobody else hands out devices. */
   readonly needsLink: boolean;
 }
@@ -30,20 +30,19 @@ export interface GrantRequest {
 /** All sessions of a process. Level-based: it is told what is wanted, whole, and tells what is, whole. */
 export class Sessions {
   readonly #options: SessionsOptions;
-  readonly #situation: PodSituation;
   readonly #sessions = new Map<string, RunningSession>();
   /** Sessions on their way out; one of the same device begins after the one before has ended. */
   readonly #leaving = new Map<string, Promise<void>>();
   readonly #reportListeners = new Set<(report: SessionReport) => void>();
   readonly #queueListeners = new Set<(requests: readonly GrantRequest[]) => void>();
   readonly #timers: readonly NodeJS.Timeout[];
+  #egress: PodEgress = {};
   #linkHeardMs = performance.now();
   #storeAskedMs = 0;
   #isPolling = false;
 
   constructor(options: SessionsOptions) {
     this.#options = options;
-    this.#situation = { clientVersion: options.clientVersion, egressProblem: undefined, observedIP: undefined };
     this.#timers = [
       setInterval(() => void this.#pollOutbox(), outboxPollMs),
       setInterval(() => this.#checkEntitlement(), entitlementCheckMs),
@@ -56,7 +55,7 @@ export class Sessions {
     for (const [uid, session] of this.#sessions) if (!wanted.has(uid)) this.#release(uid, session);
     for (const [uid, assignment] of wanted) {
       const session = this.#sessions.get(uid);
-      if (session !== undefined) inContextOf(session, () => session.assign(assignment));
+      if (session !== undefined) inContextOf(session, () => session.dispatch({ kind: "assigned", assignment }));
       else this.#start(uid, assignment);
     }
   }
@@ -71,15 +70,15 @@ export class Sessions {
     this.#linkHeardMs = performance.now();
   }
 
-  /** Changes what all sessions share; each next connection uses it. */
-  setSituation(change: Partial<PodSituation>): void {
-    Object.assign(this.#situation, change);
-    for (const session of this.#sessions.values()) inContextOf(session, () => session.situationChanged());
+  /** What all sessions share. */
+  setEgress(egress: PodEgress): void {
+    this.#egress = egress;
+    this.#tellAll({ kind: "egressChanged", egress });
   }
 
   /** The proxy's Secret has another content: sessions that wait because of the proxy try again. */
   proxyLoginChanged(): void {
-    for (const session of this.#sessions.values()) inContextOf(session, () => session.proxyLoginChanged());
+    this.#tellAll({ kind: "proxyLoginChanged" });
   }
 
   reports(): SessionReport[] {
@@ -89,7 +88,7 @@ export class Sessions {
   /** The whole queue for a start: whoever is not in it any more wants none. */
   grantQueue(): GrantRequest[] {
     return [...this.#sessions.values()].flatMap((session) =>
-      session.queued === undefined ? [] : [{ device: session.report.device, bucket: session.queued }],
+      session.queued === undefined ? [] : [{ device: session.device, bucket: session.queued }],
     );
   }
 
@@ -115,12 +114,12 @@ export class Sessions {
   #start(uid: string, assignment: Assignment): void {
     const session = new RunningSession({
       pod: this.#options,
-      situation: this.#situation,
+      egress: this.#egress,
       assignment,
       listener: {
-        onReport: (report) => {
+        onReport: onlyNews((report) => {
           for (const listener of this.#reportListeners) listener(report);
-        },
+        }),
         onQueueChange: () => {
           const queue = this.grantQueue();
           for (const listener of this.#queueListeners) listener(queue);
@@ -129,7 +128,11 @@ export class Sessions {
     });
     this.#sessions.set(uid, session);
     const before = this.#leaving.get(uid) ?? Promise.resolve();
-    inContextOf(session, () => void before.then(() => session.start()));
+    inContextOf(session, () => void before.then(() => session.dispatch({ kind: "start" })));
+  }
+
+  #tellAll(event: SessionEvent): void {
+    for (const session of this.#sessions.values()) inContextOf(session, () => session.dispatch(event));
   }
 
   #release(uid: string, session: RunningSession): void {
@@ -181,15 +184,31 @@ export class Sessions {
     for (const session of this.#sessions.values()) {
       const claim = session.connectedClaim;
       if (claim === undefined) continue;
-      if (!isEntitled({ linkMs, storeMs: session.storeHeardMs }, nowMs))
-        inContextOf(session, () => session.loseEntitlement());
+      if (!isEntitled({ linkMs, storeMs: session.storeHeardMs }, nowMs)) this.#loseEntitlement(session);
       else if (isAsking) void readEpoch(session, claim);
     }
+  }
+
+  /** Neither the operator nor the store answered for too long: somebody else may run the device now. */
+  #loseEntitlement(session: RunningSession): void {
+    this.#options.log.error({ device: session.device }, "entitlement lost");
+    const disconnect = { message: "neither the operator nor the store answered", statusCode: 408 };
+    inContextOf(session, () => session.dispatch({ kind: "cut", disconnect }));
   }
 }
 
 /** Silence of the store is no answer; a lost claim shows at the next write. */
 async function readEpoch(session: RunningSession, claim: Claim): Promise<void> {
   const isOwned = await claim.stillOwned().catch(() => false);
-  if (isOwned) session.storeHeardMs = performance.now();
+  if (isOwned) session.dispatch({ kind: "storeHeard" });
+}
+
+/** Tells a report that differs from the last one. */
+function onlyNews(tell: (report: SessionReport) => void): (report: SessionReport) => void {
+  let last: SessionReport | undefined;
+  return (report) => {
+    if (isDeepStrictEqual(report, last)) return;
+    last = report;
+    tell(report);
+  };
 }

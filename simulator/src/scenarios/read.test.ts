@@ -14,7 +14,7 @@ describe("a scenario is refused with field, value and what is allowed", () => {
     [
       "an unknown action",
       '{"rules": [{"stage": "finish", "action": {"kind": "explode"}}]}',
-      'rules[0].action.kind: "explode": expected one of failure, stream-error, http, iq-error, iq-result, ack-error, send, ping, silence, delay, close, reset, garbage, announce, undecryptable, broken-zlib, zip-bomb',
+      'rules[0].action.kind: "explode": expected one of failure, stream-error, http, iq-error, iq-result, ack-error, send, ping, silence, delay, close, reset, garbage, announce, undecryptable, certificate, broken-zlib, zip-bomb',
     ],
     [
       "no action",
@@ -24,7 +24,7 @@ describe("a scenario is refused with field, value and what is allowed", () => {
     [
       "a failure before there are keys",
       '{"rules": [{"stage": "hello", "action": {"kind": "failure", "attrs": {}}}]}',
-      'rules[0].action.kind: "failure": stage hello allows silence, delay, close, reset, garbage, announce',
+      'rules[0].action.kind: "failure": stage hello allows silence, delay, close, reset, garbage, announce, certificate',
     ],
     [
       "a length that no frame can announce",

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { certificates, chainFaults } from "../wire/certificates.ts";
 import { Stanza, Stanzas } from "./stanza.ts";
 
 /** Where in a connection's life a rule acts; in this order, the last six as often as their moment comes. */
@@ -88,6 +89,11 @@ export const Action = z.discriminatedUnion("kind", [
       .default("tag")
       .describe("A wrong end of the frame, or the number of the next one."),
   }),
+  z.strictObject({
+    kind: z.literal("certificate"),
+    fault: z.enum(chainFaults),
+    certificate: z.enum(certificates).default("leaf").describe("Of dates: which of the two certificates is wrong."),
+  }),
   z.strictObject({ kind: z.literal("broken-zlib") }),
   z.strictObject({
     kind: z.literal("zip-bomb"),
@@ -113,7 +119,7 @@ const encrypted = [
 
 const actionsAt: Readonly<Record<Stage, readonly Action["kind"][]>> = {
   upgrade: [...anywhere, "http"],
-  hello: transport,
+  hello: [...transport, "certificate"],
   finish: encrypted,
   typed: encrypted,
   scanned: encrypted,

@@ -4,6 +4,7 @@ import type { WebSocket } from "ws";
 import { isOlder, type Moment } from "../scenarios/match.ts";
 import type { Action, Rule, Stage } from "../scenarios/scenario.ts";
 import { frame, FrameReader } from "../wire/frames.ts";
+import { certificateChain } from "../wire/certificates.ts";
 import { decodeNode, encodeNode, node, type Node } from "../wire/nodes.ts";
 import { Handshake, type Transport } from "../wire/noise.ts";
 import { decodeClientPayload, type ClientPayload } from "../wire/payloads.ts";
@@ -32,7 +33,7 @@ export async function waited(rule: Rule): Promise<void> {
 
 /** Whether the usual answer must not follow. */
 export const isInPlaceOfUsual = (action: Action): boolean =>
-  action.kind === "send" ? !action.andUsual : action.kind !== "delay";
+  action.kind === "send" ? !action.andUsual : action.kind !== "delay" && action.kind !== "certificate";
 
 /** A logged-in companion. */
 export interface LoggedIn {
@@ -115,7 +116,10 @@ export class Connection {
   /** Lets a rule act at this stage; true when it did, and the usual answer must not follow. */
   async staged(stage: Stage, more: Partial<Moment> = {}): Promise<boolean> {
     const rule = this.ruled(stage, more);
-    if (!rule) return false;
+    return rule !== undefined && (await this.#ruleActs(rule));
+  }
+
+  async #ruleActs(rule: Rule): Promise<boolean> {
     await waited(rule);
     this.act(rule.action);
     return isInPlaceOfUsual(rule.action);
@@ -198,10 +202,17 @@ export class Connection {
   }
 
   async #hello(received: Buffer): Promise<void> {
-    const reply = this.#handshake.serverHello(received);
-    if (await this.staged("hello")) return;
+    const rule = this.ruled("hello");
+    const reply = this.#handshake.serverHello(received, this.#chainBy(rule?.action));
+    if (rule !== undefined && (await this.#ruleActs(rule))) return;
     this.#step = "finish";
     this.#socket.send(frame(reply));
+  }
+
+  #chainBy(action: Action | undefined): Buffer | undefined {
+    return action?.kind === "certificate"
+      ? certificateChain(this.context.identity, Date.now() / 1_000, action)
+      : undefined;
   }
 
   async #finish(received: Buffer): Promise<void> {

@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import { Ratchet } from "../peers/ratchet.ts";
 import type { Director } from "../scenarios/director.ts";
-import type { ServerIdentity } from "../wire/noise.ts";
+import type { ServerIdentity } from "../wire/certificates.ts";
 import type { Connection } from "./connection.ts";
 import type { Counters } from "./counters.ts";
 import type { Media } from "./media.ts";

@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
-import { proto } from "@whiskeysockets/baileys";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { isSignedBy, newKeyPair, sign } from "./curve.ts";
 import { frame, FrameReader } from "./frames.ts";
 import { bytesOf, childOf, decodeNode } from "./nodes.ts";
-import { Handshake, newServerIdentity, type ServerIdentity } from "./noise.ts";
+import type { ServerIdentity } from "./certificates.ts";
+import { Handshake } from "./noise.ts";
 import { decodeClientPayload } from "./payloads.ts";
 
 const Bytes = z.string().transform((text) => Buffer.from(text, "hex"));
@@ -80,25 +80,6 @@ describe.each(["baileys", "whatsmeow"])("a handshake recorded with %s", (client)
         expect(frames).toEqual(whole);
       }),
     );
-  });
-});
-
-describe("the certificate chain", () => {
-  const identity = newServerIdentity();
-  const { intermediate, leaf } = proto.CertChain.decode(identity.certificateChain);
-  const details = (certificate: typeof leaf) =>
-    proto.CertChain.NoiseCertificate.Details.decode(certificate?.details ?? new Uint8Array());
-
-  it("goes from the root by an intermediate to the server's static key", () => {
-    const between = details(intermediate);
-    expect(between).toMatchObject({ serial: 1, issuerSerial: 0 });
-    expect(details(leaf)).toMatchObject({ serial: 2, issuerSerial: 1, key: identity.noiseStatic.public });
-    const isSigned = (issuer: Uint8Array, certificate: typeof leaf) =>
-      isSignedBy(issuer, certificate?.details ?? Buffer.of(), certificate?.signature ?? Buffer.of());
-    expect(isSigned(identity.root.public, intermediate)).toBe(true);
-    expect(isSigned(between.key ?? Buffer.of(), leaf)).toBe(true);
-    expect(isSigned(newKeyPair().public, intermediate)).toBe(false);
-    expect(isSigned(identity.root.public, leaf)).toBe(false);
   });
 });
 

@@ -1,6 +1,7 @@
 import { createCipheriv, createDecipheriv, createHash } from "node:crypto";
 import { proto } from "@whiskeysockets/baileys";
-import { agree, hkdf, newKeyPair, sign, type KeyPair } from "./curve.ts";
+import type { ServerIdentity } from "./certificates.ts";
+import { agree, hkdf, newKeyPair, type KeyPair } from "./curve.ts";
 import { ProtocolError } from "./frames.ts";
 
 /** Noise_XX_25519_AESGCM_SHA256 as the responder. The name is exactly 32 bytes, so it is the first hash itself. */
@@ -24,31 +25,6 @@ function open(key: Uint8Array, counter: number, sealed: Uint8Array, aad: Uint8Ar
   const decipher = createDecipheriv("aes-256-gcm", key, iv(counter)).setAAD(aad);
   decipher.setAuthTag(sealed.subarray(sealed.length - tagBytes));
   return Buffer.concat([decipher.update(sealed.subarray(0, sealed.length - tagBytes)), decipher.final()]);
-}
-
-/** What the server proves itself with: a root, an intermediate signed by it, a leaf for the static key signed by that. */
-export interface ServerIdentity {
-  readonly root: KeyPair;
-  readonly noiseStatic: KeyPair;
-  readonly certificateChain: Buffer;
-}
-
-function certificate(
-  issuer: KeyPair,
-  details: proto.CertChain.NoiseCertificate.IDetails,
-): proto.CertChain.INoiseCertificate {
-  const encoded = proto.CertChain.NoiseCertificate.Details.encode(details).finish();
-  return { details: encoded, signature: sign(issuer.private, encoded) };
-}
-
-export function newServerIdentity(root: KeyPair = newKeyPair()): ServerIdentity {
-  const intermediate = newKeyPair();
-  const noiseStatic = newKeyPair();
-  const chain = proto.CertChain.encode({
-    intermediate: certificate(root, { serial: 1, issuerSerial: 0, key: intermediate.public }),
-    leaf: certificate(intermediate, { serial: 2, issuerSerial: 1, key: noiseStatic.public }),
-  }).finish();
-  return { root, noiseStatic, certificateChain: Buffer.from(chain) };
 }
 
 /** Encryption after the handshake: one key and one counter a direction. */
@@ -87,7 +63,8 @@ export class Handshake {
     this.#mixHash(header);
   }
 
-  serverHello(clientHelloFrame: Uint8Array): Buffer {
+  /** @param certificateChain in place of the server's own, for clients that are to refuse it */
+  serverHello(clientHelloFrame: Uint8Array, certificateChain = this.#identity.certificateChain): Buffer {
     const clientEphemeral = proto.HandshakeMessage.decode(clientHelloFrame).clientHello?.ephemeral;
     if (clientEphemeral?.length !== 32) throw new ProtocolError("clientHello has no 32-byte ephemeral key");
     this.#mixHash(clientEphemeral);
@@ -95,7 +72,7 @@ export class Handshake {
     this.#mixKey(agree(this.#ephemeral.private, clientEphemeral));
     const sealedStatic = this.#seal(this.#identity.noiseStatic.public);
     this.#mixKey(agree(this.#identity.noiseStatic.private, clientEphemeral));
-    const payload = this.#seal(this.#identity.certificateChain);
+    const payload = this.#seal(certificateChain);
     const serverHello = { ephemeral: this.#ephemeral.public, static: sealedStatic, payload };
     return Buffer.from(proto.HandshakeMessage.encode({ serverHello }).finish());
   }

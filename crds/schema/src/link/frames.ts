@@ -90,7 +90,7 @@ export type SessionReport = z.infer<typeof SessionReport>;
 export const SessionSpec = z.object({
   pairing: z.object({ method: z.enum(["QRCode", "PairingCode"]), phoneNumber: z.string(), windowMs: z.int() }),
   browser: z.object({ os: z.string(), name: z.string(), version: z.string() }),
-  /** "Auto" or a version such as 2.3000.1043857760. */
+  /** A version such as 2.3000.1043857760; "Auto": the client library's own. */
   clientVersion: z.string(),
   connectTimeoutMs: z.int(),
   keepAliveIntervalMs: z.int(),
@@ -168,7 +168,7 @@ export const Welcome = z.object({
     url: z.string(),
     rootKeyHex: z.string().default(""),
     caBundle: z.string().default(""),
-    /** For devices whose version is Auto; empty: the client library's own. */
+    /** For pods that resolve Auto themselves, as those of 0.1 did; empty: the client library's own. */
     clientVersion: z.string().default(""),
   }),
 });

@@ -1,0 +1,84 @@
+import type { Assignment, Bucket } from "@wa/schema";
+import type { Effect, Phase, SessionState, Step, StoreAway, WaitingStage, PodEgress } from "./state.ts";
+
+export const newSession = (assignment: Assignment, egress: PodEgress): SessionState => ({
+  assignment,
+  phase: { kind: "Claiming" },
+  run: 0,
+  egress,
+  storeHeardMs: 0,
+  generation: 0,
+  announcedVersion: assignment.spec.clientVersion,
+  isPaired: false,
+  hasLoggedIn: false,
+  failures: 0,
+  failuresAtServer: 0,
+  hasShownCode: false,
+  codesShown: 0,
+});
+
+/** Counts of attempts, codes and windows begin anew; what is known of the device and of its last end stays. */
+function afresh(state: SessionState): SessionState {
+  const { lastDisconnect, identity, isPaired, hasLoggedIn, run, storeHeardMs, generation, announcedVersion } = state;
+  return {
+    ...newSession(state.assignment, state.egress),
+    run,
+    storeHeardMs,
+    generation,
+    isPaired,
+    hasLoggedIn,
+    announcedVersion,
+    ...(lastDisconnect && { lastDisconnect }),
+    ...(isPaired && identity && { identity }),
+  };
+}
+
+/** Nothing of before goes on: no timer, no place in the queue, no socket; then the device is claimed. */
+export function claimAgain(state: SessionState): Step {
+  const run = state.run + 1;
+  return [
+    { ...afresh(state), run, phase: { kind: "Claiming" } },
+    [{ kind: "dropPlans" }, { kind: "closeSocket" }, { kind: "claim", run }],
+  ];
+}
+
+export const bucketFor = (isPaired: boolean): Bucket => (isPaired ? "login" : "registration");
+
+/** An owned device begins as if it had never tried. */
+export function begin(state: SessionState): Step {
+  const { archiving } = state;
+  if (archiving !== undefined) return [{ ...state, archiving: { thenBegin: true } }, []];
+  return start(afresh(state), bucketFor(state.isPaired));
+}
+
+/** The next attempt, with what is known of those before it. */
+export function start(state: SessionState, bucket: Bucket): Step {
+  if (state.assignment.desired === "LoggedOut" && !state.isPaired) return rest(state, "LogoutDone", []);
+  const { nextAttemptMs: _due, ...rested } = state;
+  return waitForStart(rested, bucket);
+}
+
+export function waitForStart(state: SessionState, bucket: Bucket, storeAway?: StoreAway): Step {
+  if (state.egress.problem !== undefined) return [{ ...state, phase: waiting(bucket, { kind: "EgressUnready" }) }, []];
+  const run = state.run + 1;
+  return [
+    { ...state, run, phase: waiting(bucket, { kind: "AskingStore", ...(storeAway && { storeAway }) }) },
+    [{ kind: "askOwnership", run }],
+  ];
+}
+
+export const waiting = (bucket: Bucket, stage: WaitingStage): Phase => ({ kind: "WaitingForGrant", bucket, stage });
+
+export function withoutCodes(state: SessionState): SessionState {
+  const { qr: _qr, pairingCode: _code, ...rested } = state;
+  return rested;
+}
+
+export function rest(
+  state: SessionState,
+  as: Extract<Phase, { kind: "Resting" }>["as"],
+  effects: readonly Effect[],
+): Step {
+  const { nextAttemptMs: _due, connectedSinceMs: _since, windowEndsMs: _ends, ...rested } = withoutCodes(state);
+  return [{ ...rested, phase: { kind: "Resting", as } }, [...effects, { kind: "clearWaits" }]];
+}
