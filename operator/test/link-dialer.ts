@@ -30,6 +30,7 @@ export class LinkDialer {
   readonly #namespace: string;
   closed = false;
   closeCode = 0;
+  readonly pongs: string[] = [];
   /** Of the answer to the dial: 101 opens a link. */
   status = 0;
 
@@ -44,6 +45,7 @@ export class LinkDialer {
       this.closed = true;
       this.closeCode = code;
     });
+    this.#socket.on("pong", (data) => this.pongs.push(data.toString()));
     this.#socket.on("upgrade", (response) => (this.status = response.statusCode ?? 0));
     this.#socket.on("unexpected-response", (_request, response) => (this.status = response.statusCode ?? 0));
     this.#socket.on("error", () => undefined);
@@ -73,6 +75,19 @@ export class LinkDialer {
     const found = this.frames.findLast(is);
     if (found === undefined) throw new Error(`no ${kind}`);
     return found;
+  }
+
+  /** Bytes that the other end has not taken. */
+  get unsent(): number {
+    return this.#socket.bufferedAmount;
+  }
+
+  ping(data: string): void {
+    this.#socket.ping(data);
+  }
+
+  stopReading(): void {
+    this.#socket.pause();
   }
 
   end(): void {

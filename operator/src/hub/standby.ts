@@ -1,33 +1,24 @@
 import type { HubFrame } from "@wa/schema";
 import { WebSocketServer } from "ws";
+import { farewell } from "./link.ts";
 import { listenTls, type TlsServer, type TlsServerOptions } from "./tls-server.ts";
-
-/** A hello comes unasked; a refusal to read it would reset the connection under the answer. */
-const mostFrameBytes = 1024 * 1024;
 
 const answer: HubFrame = { kind: "not-leader" };
 
 /**
  * The hub's port of a replica that does not lead. While the leader changes, a dial may reach the one that led before: told so, a
- * pod asks again soon, where a closed port would have it wait. Whoever dials learns nothing else, so no token is asked for.
+ * pod asks again soon, where a closed port would have it wait. Whoever dials learns nothing else, so no token is asked for; and
+ * nothing that he says is kept.
  */
-export async function startStandby(options: Omit<TlsServerOptions, "onUpgrade">): Promise<TlsServer> {
-  const sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: mostFrameBytes });
-  const server = await listenTls({
+export async function startStandby(options: Omit<TlsServerOptions, "onDial">): Promise<TlsServer> {
+  const sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false });
+  return await listenTls({
     ...options,
-    onUpgrade: (request, stream, head) => {
+    onDial: ({ request, stream, head }) => {
       sockets.handleUpgrade(request, stream, head, (socket) => {
         socket.on("error", () => socket.terminate());
-        socket.send(JSON.stringify(answer));
-        socket.close(1000);
+        farewell({ socket, stream }, answer);
       });
     },
   });
-  return {
-    port: server.port,
-    [Symbol.asyncDispose]: async () => {
-      for (const socket of sockets.clients) socket.terminate();
-      await server[Symbol.asyncDispose]();
-    },
-  };
 }

@@ -1,20 +1,18 @@
-import type { IncomingMessage } from "node:http";
-import { setTimeout as delay } from "node:timers/promises";
-import type { Duplex } from "node:stream";
 import { linkVersion, type HubFrame, type PodFrame, type Welcome } from "@wa/schema";
 import type { Logger } from "pino";
-import { WebSocketServer, type WebSocket } from "ws";
 import type { Transport } from "../kube/transport.ts";
+import { Admission, type AdmittedPod } from "./admission.ts";
 import { Board } from "./board.ts";
 import type { Authority } from "./certificates.ts";
 import { Grants } from "./grants.ts";
 import { LedgerLeases } from "./ledger-lease.ts";
-import { Link, mostFrameBytes } from "./link.ts";
+import { Inflows } from "./inflow.ts";
+import { Link, type LinkEnds } from "./link.ts";
 import type { BudgetOf, IsOurPod, Links } from "./links.ts";
 import type { HubMetrics } from "./metrics.ts";
-import { listenTls, refuseUpgrade, type TlsServer, type TlsServerOptions } from "./tls-server.ts";
-import { DialError, type PodIdentity } from "./identity.ts";
-import { TokenVerifier } from "./tokens.ts";
+import { RefusalLog } from "./refusal-log.ts";
+import { listenTls, type TlsServer, type TlsServerOptions } from "./tls-server.ts";
+import { Turns } from "./turns.ts";
 
 export interface HubOptions {
   readonly transport: Transport;
@@ -34,10 +32,6 @@ export interface HubOptions {
   readonly budgetOf: BudgetOf;
 }
 
-/** A pod's UID is recorded a moment after the API server made the pod; its dial may be quicker. */
-const recordWaitMs = 5_000;
-const recordPollMs = 100;
-
 export interface Hub extends Links, AsyncDisposable {
   readonly port: number;
 }
@@ -51,10 +45,11 @@ export async function startHub(options: HubOptions): Promise<Hub> {
 
 class HubServer {
   readonly #options: HubOptions;
-  readonly #tokens: TokenVerifier;
+  readonly #admission: Admission;
+  readonly #refusals: RefusalLog;
+  readonly #inflows = new Inflows(new Turns());
   readonly #grants: Grants;
   readonly #board = new Board(() => performance.now());
-  readonly #sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: mostFrameBytes });
   /** The standing link of each pod, by UID. */
   readonly #links = new Map<string, Link>();
   /** Requests of one pod are answered one after the other. */
@@ -64,9 +59,10 @@ class HubServer {
   constructor(options: HubOptions) {
     const { transport, namespace, budgetOf } = options;
     this.#options = options;
-    this.#tokens = new TokenVerifier({
-      transport,
-      mayAskFor: (pod) => options.isOurPod(pod).kind === "Ours",
+    this.#refusals = new RefusalLog(options.metrics, options.logger);
+    this.#admission = new Admission({
+      ...options,
+      onAdmitted: (ends, pod, onHello) => this.#admitted(ends, pod, onHello),
     });
     this.#grants = new Grants(
       new LedgerLeases(transport, namespace),
@@ -92,75 +88,50 @@ class HubServer {
 
   async listen(): Promise<number> {
     const { authority, names, port } = this.#options;
-    const onUpgrade: TlsServerOptions["onUpgrade"] = (request, stream, head) =>
-      void this.#upgrade(request, stream, head);
-    this.#server = await listenTls({ authority, names, port, onUpgrade });
+    const onDial: TlsServerOptions["onDial"] = (dial) => void this.#admission.dial(dial);
+    this.#server = await listenTls({ authority, names, port, onDial });
     return this.#server.port;
   }
 
   async stop(): Promise<void> {
-    for (const socket of this.#sockets.clients) socket.terminate();
+    this.#admission.close();
     await this.#server?.[Symbol.asyncDispose]();
   }
 
-  async #upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): Promise<void> {
-    const pod = await this.#identify(request.headers.authorization);
-    if (typeof pod === "string") return refuseUpgrade(stream, pod);
-    this.#sockets.handleUpgrade(request, stream, head, (socket) => void this.#accept(socket, pod));
-  }
-
-  /** The pod, or the HTTP status that its dial is answered with. */
-  async #identify(authorization: string | undefined): Promise<PodIdentity | string> {
-    try {
-      return await this.#tokens.verify((authorization ?? "").replace(/^Bearer /, ""));
-    } catch (error) {
-      this.#options.metrics.refusals.inc({ reason: "Token" });
-      this.#options.logger.warn({ message: error instanceof Error ? error.message : "" }, "dial refused: token");
-      return error instanceof DialError && error.kind === "Refused" ? "401 Unauthorized" : "503 Service Unavailable";
-    }
-  }
-
-  async #accept(socket: WebSocket, pod: PodIdentity): Promise<void> {
-    const early: PodFrame[] = [];
-    let handle = (frame: PodFrame): void => void early.push(frame);
-    const link: Link = new Link(socket, {
-      onFrame: (frame) => handle(frame),
-      onBadFrame: (fault) =>
-        this.#refuse(link, pod, { reason: "BadFrame", message: `frame is not the link's: ${fault}` }),
-      // Only of the link that stands: a pod that is refused again and again must not seem to hold its devices.
-      onHeard: () => {
-        if (this.#links.get(pod.uid) === link) this.#board.heard(pod.uid);
+  #admitted(ends: Omit<LinkEnds, "inflow">, pod: AdmittedPod, onHello: () => void): Link {
+    const link: Link = new Link(
+      { ...ends, inflow: this.#inflows.of(pod.uid) },
+      {
+        onFrame: (frame) => {
+          onHello();
+          this.#frame(link, pod, frame);
+        },
+        onBadFrame: (fault) => {
+          onHello();
+          this.#refuse(link, pod, { reason: "BadFrame", message: `frame is not the link's: ${fault}` });
+        },
+        // Only of the link that stands: a pod that is refused again and again must not seem to hold its devices.
+        onHeard: () => {
+          if (this.#links.get(pod.uid) === link) this.#board.heard(pod.uid);
+        },
+        onClose: () => {
+          if (this.#links.get(pod.uid) !== link) return;
+          this.#links.delete(pod.uid);
+          this.#board.closed(pod.uid);
+        },
       },
-      onClose: () => {
-        if (this.#links.get(pod.uid) !== link) return;
-        this.#links.delete(pod.uid);
-        this.#board.closed(pod.uid);
-      },
-    });
-    const answer = await this.#ours(pod);
-    if (answer.kind === "Foreign") return this.#refuse(link, pod, { reason: "ForeignPod", message: answer.message });
-    handle = (frame) => this.#frame(link, { ...pod, endpoint: answer.endpoint }, frame);
-    for (const frame of early) handle(frame);
+    );
+    link.open();
+    return link;
   }
 
-  #refuse(link: Link, pod: PodIdentity, { reason, message }: { reason: string; message: string }): void {
-    this.#options.metrics.refusals.inc({ reason });
-    this.#options.logger.warn({ pod: `${pod.namespace}/${pod.name}`, reason, message }, "link refused");
+  #refuse(link: Link, pod: AdmittedPod, { reason, message }: { reason: string; message: string }): void {
+    this.#refusals.add(reason, { pod: `${pod.namespace}/${pod.name}`, message });
     link.refuse(reason, message);
-    const answer = this.#options.isOurPod(pod);
-    if (answer.kind === "Ours") this.#board.refused(pod, answer.endpoint, { reason, message });
+    this.#board.refused(pod, pod.endpoint, { reason, message });
   }
 
-  async #ours(pod: PodIdentity): Promise<ReturnType<IsOurPod>> {
-    const giveUpMs = performance.now() + recordWaitMs;
-    for (;;) {
-      const answer = this.#options.isOurPod(pod);
-      if (answer.kind === "Ours" || performance.now() > giveUpMs) return answer;
-      await delay(recordPollMs);
-    }
-  }
-
-  #frame(link: Link, pod: PodIdentity & { readonly endpoint: string }, frame: PodFrame): void {
+  #frame(link: Link, pod: AdmittedPod, frame: PodFrame): void {
     this.#options.metrics.frames.inc({ direction: "in", kind: frame.kind });
     if (frame.kind !== "hello" && this.#links.get(pod.uid) !== link)
       return this.#refuse(link, pod, {
@@ -183,11 +154,7 @@ class HubServer {
     }
   }
 
-  #hello(
-    link: Link,
-    pod: PodIdentity & { readonly endpoint: string },
-    hello: Extract<PodFrame, { kind: "hello" }>,
-  ): void {
+  #hello(link: Link, pod: AdmittedPod, hello: Extract<PodFrame, { kind: "hello" }>): void {
     if (hello.version !== linkVersion)
       return this.#refuse(link, pod, {
         reason: "Version",
@@ -196,8 +163,9 @@ class HubServer {
     const { node } = hello.pod;
     const { namespace, name, uid, endpoint } = pod;
     const older = this.#links.get(uid);
+    if (older === link) return this.#refuse(link, pod, { reason: "BadFrame", message: "a second hello on one link" });
     this.#links.set(uid, link);
-    if (older !== link) older?.drop();
+    older?.drop();
     this.#board.linked({ ...hello, pod: { namespace, name, uid, node } }, endpoint);
     this.#send(link, { kind: "welcome", version: linkVersion, term: this.#options.term, ...this.#options.welcome });
     this.#sendDesired(uid);
@@ -210,7 +178,8 @@ class HubServer {
     const link = this.#links.get(podUid);
     if (desired === undefined || link === undefined) return;
     const { egressIPEndpoints, assignments } = desired;
-    this.#send(link, {
+    this.#options.metrics.frames.inc({ direction: "out", kind: "assign" });
+    link.sendSet({
       kind: "assign",
       term: this.#options.term,
       egressIPEndpoints: [...egressIPEndpoints],
@@ -218,10 +187,7 @@ class HubServer {
     });
   }
 
-  async #grant(
-    pod: PodIdentity & { readonly endpoint: string },
-    requests: Extract<PodFrame, { kind: "grant-request" }>["requests"],
-  ): Promise<void> {
+  async #grant(pod: AdmittedPod, requests: Extract<PodFrame, { kind: "grant-request" }>["requests"]): Promise<void> {
     const assigned = new Set(this.#board.desired(pod.uid)?.assignments.map(({ device }) => device.uid));
     const grants = await this.#grants.answer(
       pod,
