@@ -12,6 +12,9 @@ const binary = resolve(import.meta.dirname, "../../.cache/whatsmeow-client/clien
 /** The first time it compiles all that the client uses. */
 export const buildWithinMs = 900_000;
 
+/** Before it is connected for the first time it makes and stores 812 key pairs: seconds, and more on a busy machine. */
+const heardWithinMs = 60_000;
+
 /** Builds the Go client; the compiler's own cache makes the second time short. */
 export async function buildClient(): Promise<void> {
   await promisify(execFile)("go", ["build", "-o", binary, "."], { cwd: source, timeout: buildWithinMs });
@@ -50,11 +53,9 @@ export class WhatsmeowClient implements AsyncDisposable {
   /** The newest event of that name, waited for; `isIt` narrows it. */
   async heard(event: string, isIt: (said: Said) => boolean = () => true): Promise<Said> {
     const find = () => this.said.findLast((said) => said.event === event && isIt(said));
-    await until(
-      `${event} from whatsmeow, which said ${JSON.stringify(this.said.map((said) => said.event))}`,
-      () => find() !== undefined,
-      20_000,
-    );
+    await until(`${event} from whatsmeow`, () => find() !== undefined, heardWithinMs).catch((error: unknown) => {
+      throw new Error(`it said ${JSON.stringify(this.said.map((said) => said.event))}`, { cause: error });
+    });
     return find() ?? { event };
   }
 

@@ -70,6 +70,16 @@ it("pairs by a typed code", async () => {
   expect(await client.heard("paired")).toMatchObject({ jid: `${phone}:1@s.whatsapp.net` });
 });
 
+it.for([
+  ["33600000211", { accountType: "HOSTED" }],
+  ["33600000212", { deviceType: "HOSTED" }],
+] as const)("pairs with the account %s, which Meta hosts too: %o", async ([phone, standing]) => {
+  await simulator.client.setAccount(phone, standing);
+  await using folder = await newFolder();
+  await using client = new WhatsmeowClient(simulator, folder.path);
+  await pair(client, phone);
+});
+
 it("keeps its credentials in its file, and is told on its next start that it was unlinked meanwhile", async () => {
   const phone = "33600000203";
   await using folder = await newFolder();

@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { History } from "../phone/history.ts";
 import type { PhoneScenario, Scenario } from "../scenarios/scenario.ts";
 import type { Letter } from "../scenarios/letter.ts";
+import type { Standing } from "../scenarios/standing.ts";
 import type { StanzaInput } from "../scenarios/stanza.ts";
 import { Stats } from "./stats.ts";
 
@@ -39,6 +40,16 @@ export class SimulatorClient {
 
   async enterCode(phone: string, code: string): Promise<void> {
     await this.#call("POST", `/phone/code?phone=${phone}`, code);
+  }
+
+  /** The server asks for a new code in place of the one that is shown; `by` hand: the client waits for a person who wants one. */
+  async refreshCode(phone: string, by: "itself" | "hand" = "itself"): Promise<void> {
+    await this.#call("POST", `/phone/refresh-code?phone=${phone}&by=${by}`);
+  }
+
+  /** How the account stands with the server, whole: without a field, as every account does that nothing was said of. */
+  async setAccount(phone: string, standing: z.input<typeof Standing>): Promise<void> {
+    await this.#call("PUT", `/account?phone=${phone}`, JSON.stringify(standing));
   }
 
   async unlink(phone: string, device: number): Promise<void> {

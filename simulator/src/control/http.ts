@@ -1,9 +1,20 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { z } from "zod";
 import { readHistory, sendHistory } from "../phone/history.ts";
-import { enterCode, forgetSessions, message, PhoneError, scan, takeKeys, text, unlink } from "../phone/phone.ts";
+import {
+  enterCode,
+  forgetSessions,
+  message,
+  PhoneError,
+  refreshCodes,
+  scan,
+  takeKeys,
+  text,
+  unlink,
+} from "../phone/phone.ts";
 import { Letter } from "../scenarios/letter.ts";
 import { readBody, readPhoneScenario, readScenario, readStanzas, ScenarioError } from "../scenarios/read.ts";
+import { Standing } from "../scenarios/standing.ts";
 import type { Context } from "../server/context.ts";
 import { connectionsOf, nodeOf, type Target } from "../server/injection.ts";
 import { sourceOf } from "../server/upgrade.ts";
@@ -117,6 +128,15 @@ const routes: Readonly<Record<string, (call: Call) => Reply | Promise<Reply>>> =
   },
   "POST /phone/code": async (call) => {
     await enterCode(call.context, digits(call, "phone"), call.body);
+    return done;
+  },
+  "POST /phone/refresh-code": (call) => {
+    refreshCodes(call.context, digits(call, "phone"), call.query.get("by") === "hand");
+    return done;
+  },
+  "GET /account": ({ context, ...call }) => json(context.accounts.of(digits({ context, ...call }, "phone")).standing),
+  "PUT /account": (call) => {
+    call.context.accounts.of(digits(call, "phone")).standing = readBody(Standing, call.body);
     return done;
   },
   "POST /phone/unlink": (call) => {

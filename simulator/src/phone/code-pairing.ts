@@ -78,13 +78,27 @@ export async function typeCode(connection: Connection, account: Account, code: s
 }
 
 const primaryHello = (id: string, half: { ref: Buffer; account: Account; wrapped: Buffer }): Node =>
-  node("notification", { from: server, type: "link_code_companion_reg", id, t: seconds() }, [
+  notification(
+    id,
     node("link_code_companion_reg", { stage: "primary_hello" }, [
       node("link_code_pairing_ref", {}, half.ref),
       node("primary_identity_pub", {}, half.account.identity.public),
       node("link_code_pairing_wrapped_primary_ephemeral_pub", {}, half.wrapped),
     ]),
-  ]);
+  );
+
+/** The server asks the client for a new code: the one that it shows is worth nothing any more. */
+export function refreshCode(connection: Connection, isByHand: boolean): void {
+  const pairing = connection.registration?.code;
+  if (!connection.registration || !pairing) return;
+  delete connection.registration.code;
+  const attrs = { stage: "refresh_code", force_manual_refresh: String(isByHand) };
+  const refresh = node("link_code_companion_reg", attrs, [node("link_code_pairing_ref", {}, pairing.ref)]);
+  connection.send(notification(connection.newId(), refresh));
+}
+
+const notification = (id: string, child: Node): Node =>
+  node("notification", { from: server, type: "link_code_companion_reg", id, t: seconds() }, [child]);
 
 /** The client's key bundle opens only if the same code was typed; then pairing goes on as after a scan. */
 async function finish(connection: Connection, child: Node): Promise<void> {

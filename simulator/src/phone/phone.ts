@@ -6,7 +6,7 @@ import { sendMessage, sendText } from "../server/delivery.ts";
 import { removeDevice } from "../server/queries.ts";
 import { isExpired, offerPairing } from "../server/registration.ts";
 import { encodedMessage, encodedText } from "../wire/payloads.ts";
-import { typeCode } from "./code-pairing.ts";
+import { refreshCode, typeCode } from "./code-pairing.ts";
 
 /** A person's act that the phone cannot carry out; the message says why. */
 export class PhoneError extends Error {
@@ -44,13 +44,24 @@ export async function scan(context: Context, phone: string, text: string): Promi
 /** A person types a client's code into the phone; when several clients wait for this number, the newest is tried first. */
 export async function enterCode(context: Context, phone: string, text: string): Promise<void> {
   const code = text.trim().replace("-", "").toUpperCase();
+  const waiting = showingCodes(context, phone);
+  for (const connection of waiting) if (await typeCode(connection, context.accounts.of(phone), code)) return;
+  throw new PhoneError(`body: none of the ${waiting.length} connections that wait for ${phone} shows this code`);
+}
+
+/** Those that show a code for this number and are not linked yet, the newest first. */
+function showingCodes(context: Context, phone: string): Connection[] {
   const waiting = [...context.waiting].toReversed().filter((each: Connection) => {
     const { code: pairing, offer } = each.registration ?? {};
     return pairing?.phone === phone && offer === undefined;
   });
   if (waiting.length === 0) throw new PhoneError(`phone: no connection asked to be linked to ${phone} by a code`);
-  for (const connection of waiting) if (await typeCode(connection, context.accounts.of(phone), code)) return;
-  throw new PhoneError(`body: none of the ${waiting.length} connections that wait for ${phone} shows this code`);
+  return waiting;
+}
+
+/** The server has the clients that show a code for this number show a new one, by themselves or by somebody's hand. */
+export function refreshCodes(context: Context, phone: string, isByHand: boolean): void {
+  for (const connection of showingCodes(context, phone)) refreshCode(connection, isByHand);
 }
 
 /** A person removes a linked device from the phone's list. */

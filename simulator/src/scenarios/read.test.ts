@@ -14,7 +14,7 @@ describe("a scenario is refused with field, value and what is allowed", () => {
     [
       "an unknown action",
       '{"rules": [{"stage": "finish", "action": {"kind": "explode"}}]}',
-      'rules[0].action.kind: "explode": expected one of failure, stream-error, http, iq-error, iq-result, ack-error, send, ping, silence, delay, close, reset, garbage, announce, undecryptable, certificate, broken-zlib, zip-bomb',
+      'rules[0].action.kind: "explode": expected one of failure, stream-error, http, iq-error, iq-result, ack-error, send, ping, silence, delay, close, reset, garbage, announce, undecryptable, certificate, broken-zlib, zip-bomb, node-bomb',
     ],
     [
       "no action",
@@ -34,7 +34,7 @@ describe("a scenario is refused with field, value and what is allowed", () => {
     [
       "an HTTP status after the upgrade",
       '{"rules": [{"stage": "finish", "action": {"kind": "http", "status": 503}}]}',
-      'rules[0].action.kind: "http": stage finish allows silence, delay, close, reset, garbage, announce, undecryptable, broken-zlib, zip-bomb, failure, stream-error, send',
+      'rules[0].action.kind: "http": stage finish allows silence, delay, close, reset, garbage, announce, undecryptable, broken-zlib, zip-bomb, node-bomb, failure, stream-error, send',
     ],
     [
       "a phone where nobody knows it",

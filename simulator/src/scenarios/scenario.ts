@@ -99,6 +99,15 @@ export const Action = z.discriminatedUnion("kind", [
     kind: z.literal("zip-bomb"),
     mebibytes: z.int().min(1).max(12_288).default(1_024).describe("What the frame's body inflates to."),
   }),
+  z.strictObject({
+    kind: z.literal("node-bomb"),
+    nodes: z
+      .int()
+      .min(1)
+      .max(16_000_000)
+      .default(1_000_000)
+      .describe("Of how many nodes the frame's one stanza consists."),
+  }),
 ]);
 export type Action = z.infer<typeof Action>;
 
@@ -112,6 +121,7 @@ const encrypted = [
   "undecryptable",
   "broken-zlib",
   "zip-bomb",
+  "node-bomb",
   "failure",
   "stream-error",
   "send",

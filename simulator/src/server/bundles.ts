@@ -16,6 +16,7 @@ export interface PublicBundle {
 
 /** Takes one of the device's one-time keys off the server: it is handed out once. */
 export function takeBundle(context: Context, account: Account, deviceId: number): PublicBundle | undefined {
+  if (!account.standing.isRegistered) return undefined;
   if (deviceId === 0) {
     const { id, keys, signature } = account.signedPreKey;
     const signed = { id, public: keys.public, signature };

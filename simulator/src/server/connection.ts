@@ -150,6 +150,7 @@ export class Connection {
       case "undecryptable":
       case "broken-zlib":
       case "zip-bomb":
+      case "node-bomb":
         return this.#spoil(action);
       default:
         return undefined; // a delay, or an answer that is given where the question is known

@@ -174,6 +174,7 @@ async function passOn(connection: Connection, copy: Copy): Promise<void> {
   const address = parseAddress(copy.jid);
   if (!address || !loggedIn) return;
   const account = context.accounts.of(address.phone);
+  if (!account.standing.isRegistered) return;
   if (address.device === 0) return await readByPhone(connection, account, copy);
   const device = account.devices.get(address.device);
   if (!device) return;

@@ -3,10 +3,13 @@ import type { Action } from "../scenarios/scenario.ts";
 import { announced, frame } from "../wire/frames.ts";
 import { encodeNode, node } from "../wire/nodes.ts";
 import type { Transport } from "../wire/noise.ts";
-import { brokenZlib, zipBomb } from "../wire/zlib.ts";
+import { brokenZlib, nodeBomb, zipBomb } from "../wire/zlib.ts";
 
 /** Actions that put bytes on the wire which no client can read. */
-export type Fault = Extract<Action, { kind: "garbage" | "announce" | "undecryptable" | "broken-zlib" | "zip-bomb" }>;
+export type Fault = Extract<
+  Action,
+  { kind: "garbage" | "announce" | "undecryptable" | "broken-zlib" | "zip-bomb" | "node-bomb" }
+>;
 
 export interface FaultyBytes {
   readonly layer: "frame" | "websocket";
@@ -34,6 +37,8 @@ export function faultyBytes(fault: Fault, transport: Transport | undefined): Fau
       return inFrame(transport, (keys) => keys.encrypt(brokenZlib()));
     case "zip-bomb":
       return inFrame(transport, (keys) => keys.encrypt(zipBomb(fault.mebibytes)));
+    case "node-bomb":
+      return inFrame(transport, (keys) => keys.encrypt(nodeBomb(fault.nodes)));
     default:
       return fault satisfies never;
   }

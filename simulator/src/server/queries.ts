@@ -88,18 +88,26 @@ function asked(user: Node): Address | undefined {
   return parseAddress(user.attrs["jid"]) ?? (contact === "" ? undefined : { phone: contact, device: 0, isLid: false });
 }
 
+/** Numbers of Brazil are known with and without their ninth digit: the server answers with the account's own. */
+function knownAccount(context: Context, phone: string): Account {
+  const account = context.accounts.of(phone);
+  const { knownAs } = account.standing;
+  return knownAs === undefined ? account : context.accounts.of(knownAs);
+}
+
 function usync(context: Context, query: Node | undefined): Node[] {
   const protocols = childrenOf(childOf(query, "query")).map((item) => item.tag);
   const users = childrenOf(childOf(query, "list"), "user").flatMap((user) => {
     const address = asked(user);
     if (!address) return [];
-    const account = context.accounts.of(address.phone);
-    const jid = address.isLid ? lidJid(address.phone) : phoneJid(address.phone);
+    const account = knownAccount(context, address.phone);
+    const jid = address.isLid ? lidJid(account.phone) : phoneJid(account.phone);
+    const question = bytesOf(childOf(user, "contact"));
     return [
       node(
         "user",
         { jid },
-        protocols.flatMap((protocol) => usyncPart(account, protocol)),
+        protocols.flatMap((protocol) => usyncPart(account, protocol, question)),
       ),
     ];
   });
@@ -115,18 +123,20 @@ function usync(context: Context, query: Node | undefined): Node[] {
   ];
 }
 
-function usyncPart(account: Account, protocol: string): Node[] {
+function usyncPart(account: Account, protocol: string, question: Buffer): Node[] {
+  const { isRegistered } = account.standing;
   switch (protocol) {
     case "devices": {
+      if (!isRegistered) return [node("devices", {}, [node("device-list", {}, [])])];
       const companions = [...account.devices.values()].map((device) =>
         node("device", { id: String(device.id), "key-index": String(device.keyIndex) }),
       );
       return [node("devices", {}, [node("device-list", {}, [node("device", { id: "0" }), ...companions])])];
     }
     case "lid":
-      return [node("lid", { val: lidJid(account.phone) })];
+      return isRegistered ? [node("lid", { val: lidJid(account.phone) })] : [];
     case "contact":
-      return [node("contact", { type: "in" })];
+      return [node("contact", { type: isRegistered ? "in" : "out" }, question.length === 0 ? undefined : question)];
     default:
       return [];
   }

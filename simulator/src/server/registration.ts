@@ -57,7 +57,7 @@ export async function offerPairing(connection: Connection, account: Account, adv
   if (await connection.staged("scanned")) return;
   account.keyIndex += 1;
   const deviceId = account.nextDeviceId++;
-  const linked = { identity: account.identity, rawId: account.rawId, keyIndex: account.keyIndex };
+  const linked = { identity: account.identity, rawId: account.rawId, keyIndex: account.keyIndex, ...account.standing };
   const { blob, details } = signDeviceIdentity(linked, { identity: registration.payload.identity, advSecret });
   const iqId = connection.newId();
   registration.offer = { iqId, details, account, deviceId, keyIndex: account.keyIndex };

@@ -1,4 +1,5 @@
 import { randomBytes, randomInt } from "node:crypto";
+import { Standing } from "../scenarios/standing.ts";
 import { newKeyPair, sign, signalKey, type KeyPair } from "../wire/curve.ts";
 import type { Node } from "../wire/nodes.ts";
 import type { SignedPreKey } from "../wire/payloads.ts";
@@ -73,6 +74,7 @@ export interface Account {
   nextDeviceId: number;
   readonly devices: Map<number, LinkedDevice>;
   readonly removedDevices: number[];
+  standing: Standing;
   readonly inbox: DecryptedText[];
   readonly sent: Map<string, SentMessage>;
   /** How often this phone could not read a message and asked for it again. */
@@ -110,6 +112,7 @@ function newAccount(phone: string): Account {
     nextDeviceId: 1,
     devices: new Map(),
     removedDevices: [],
+    standing: Standing.parse({}),
     inbox: [],
     sent: new Map(),
     retriesAsked: 0,

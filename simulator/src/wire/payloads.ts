@@ -53,16 +53,29 @@ export function decodeClientPayload(bytes: Uint8Array): ClientPayload {
   return { kind: "login", clientVersion, phone: payload.username.toString(), device: payload.device ?? 0 };
 }
 
+/** Whether a phone alone holds the keys, or Meta too (coexistence with the Cloud API): `ADVEncryptionType`. */
+export const encryptionTypes = ["E2EE", "HOSTED"] as const;
+type EncryptionType = (typeof encryptionTypes)[number];
+const numberOf = (type: EncryptionType): number => encryptionTypes.indexOf(type);
+
 const accountPrefix = Buffer.from([6, 0]);
+const hostedAccountPrefix = Buffer.from([6, 5]);
 const devicePrefix = Buffer.from([6, 1]);
 
 export interface LinkedAccount {
   readonly identity: KeyPair;
   readonly rawId: number;
   readonly keyIndex: number;
+  /** Of the account: what the offer is sealed as. */
+  readonly accountType: EncryptionType;
+  /** Of the companion: what its identity is signed as. */
+  readonly deviceType: EncryptionType;
 }
 
-/** The signed claim of a phone that a companion belongs to it, sealed with the companion's ADV secret. */
+/**
+ * The signed claim of a phone that a companion belongs to it, sealed with the companion's ADV secret. Of hosted ones, seal and
+ * signature begin with other bytes, each by its own type (whatsmeow pair.go, whatsapp-rust #1440).
+ */
 export function signDeviceIdentity(
   account: LinkedAccount,
   companion: { identity: Buffer; advSecret: Buffer },
@@ -72,11 +85,12 @@ export function signDeviceIdentity(
       rawId: account.rawId,
       keyIndex: account.keyIndex,
       timestamp: Math.floor(Date.now() / 1000),
-      accountType: 0,
-      deviceType: 0,
+      accountType: numberOf(account.accountType),
+      deviceType: numberOf(account.deviceType),
     }).finish(),
   );
-  const accountSignature = sign(account.identity.private, Buffer.concat([accountPrefix, details, companion.identity]));
+  const prefix = account.deviceType === "HOSTED" ? hostedAccountPrefix : accountPrefix;
+  const accountSignature = sign(account.identity.private, Buffer.concat([prefix, details, companion.identity]));
   const signed = proto.ADVSignedDeviceIdentity.encode({
     details,
     accountSignatureKey: account.identity.public,
@@ -84,8 +98,11 @@ export function signDeviceIdentity(
   }).finish();
   const blob = proto.ADVSignedDeviceIdentityHMAC.encode({
     details: signed,
-    hmac: hmacSha256(companion.advSecret, signed),
-    accountType: 0,
+    hmac: hmacSha256(
+      companion.advSecret,
+      account.accountType === "HOSTED" ? Buffer.concat([hostedAccountPrefix, signed]) : signed,
+    ),
+    accountType: numberOf(account.accountType),
   }).finish();
   return { blob: Buffer.from(blob), details };
 }

@@ -1,4 +1,4 @@
-import { constants, deflateRawSync } from "node:zlib";
+import { constants, deflateRawSync, deflateSync } from "node:zlib";
 
 /** The flag of a compressed frame's body; its zlib stream follows. */
 const compressedFlag = 2;
@@ -15,6 +15,28 @@ export const brokenZlib = (): Buffer =>
 /** A body that inflates to so many mebibytes of zeros. */
 export const zipBomb = (mebibytes: number): Buffer =>
   Buffer.concat([Buffer.from([compressedFlag]), zlibWithZeros(Buffer.alloc(0), mebibytes)]);
+
+/** Of the binary node format: lists with a length of one byte and of two, and any tag of the dictionary. */
+const list8 = 0xf8;
+const list16 = 0xf9;
+const tag = 0x13;
+const mostInList = 65_535;
+
+/** A node in the format's fewest bytes: a list of its tag alone. */
+const smallestNode = Buffer.from([list8, 1, tag]);
+
+/** A tag, and children of which there are so many. */
+const withChildren = (count: number, children: Buffer): Buffer =>
+  Buffer.concat([Buffer.from([list8, 2, tag, list16, count >> 8, count & 0xff]), children]);
+
+/** A body that inflates to one stanza of so many nodes of three bytes each: few bytes, and many objects to whoever decodes them. */
+export function nodeBomb(nodes: number): Buffer {
+  const full = Math.floor(nodes / mostInList);
+  const parts = Array.from({ length: full }, () => mostInList).concat(nodes % mostInList || []);
+  const bodies = parts.map((count) => withChildren(count, Buffer.alloc(count * smallestNode.length, smallestNode)));
+  const body = withChildren(bodies.length, Buffer.concat(bodies));
+  return Buffer.concat([Buffer.from([compressedFlag]), deflateSync(body)]);
+}
 
 /** A zlib stream, good to its checksum, of some bytes and mebibytes of zeros; the zeros take a thousandth of their size. */
 export function zlibWithZeros(start: Uint8Array, mebibytes: number): Buffer {

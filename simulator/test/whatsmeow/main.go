@@ -141,7 +141,7 @@ func run() error {
 	if err != nil {
 		return fmt.Errorf("-url: %w", err)
 	}
-	db, err := sql.Open("sqlite", "file:"+*file+"?_pragma=foreign_keys(1)&_pragma=busy_timeout(10000)")
+	db, err := sql.Open("sqlite", "file:"+*file+"?_pragma=foreign_keys(1)&_pragma=busy_timeout(10000)&_pragma=synchronous(off)")
 	if err != nil {
 		return err
 	}
