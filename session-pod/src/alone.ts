@@ -85,7 +85,8 @@ async function run(config: AloneConfig): Promise<void> {
     setTimeout(() => process.exit(faultExitCode), stopWithinMs).unref();
     await sessions.stop();
   };
-  for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, () => void stop());
+  // A terminal's signal comes from npm once more; the second must not cut short what the first began.
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"]) process.on(signal, () => void stop());
   const clientVersion = config.clientVersion === "" ? library.defaultVersion : config.clientVersion;
   await untilEnd({ ...config, clientVersion }, identity, sessions);
   await stop();

@@ -40,7 +40,7 @@ async function main(): Promise<void> {
   const { url, wssUrl, controlUrl, rootKeyHex } = simulator;
   process.stdout.write(`${JSON.stringify({ url, wssUrl, controlUrl, rootKeyHex })}\n`);
   await new Promise<void>((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => resolve());
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => resolve());
   });
 }
 

@@ -19,7 +19,7 @@ Runs one session without Kubernetes.
 Standard output has one JSON object a line: the session's state, whole, whenever it changes. Lines that do not start with {
 are QR codes (--qr raw). Standard error has the log. Standard input takes lines such as
   {"send": {"to": "+33612345678", "text": "Hello"}}
-SIGTERM and SIGINT close the connection, write what is left to write, and end within 30 s.
+SIGTERM, SIGINT and SIGHUP close the connection, write what is left to write, and end within 30 s.
 
 Environment: WA_STORE (sqlite://PATH or postgres://...), WA_KEY_FILE (the store's key, made with mode 600 if missing;
 default: the SQLite file's name and .key, or NAME.key), WA_URL (default WhatsApp's), WA_ROOT_KEY (hex), WA_CA_FILE (PEM),
