@@ -6,16 +6,13 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 CACHE ?= $(HOME)/.cache/wa-cluster
 export CACHE
 
-.PHONY: help install check generate format simulator test bench images demo demo-down clean
+.PHONY: help install check generate format test first-run bench images demo demo-down clean
 
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
-# Not npm ci: it refuses a lock file that names no packages of other platforms, and not every registry serves those.
 node_modules/.package-lock.json: package.json package-lock.json $(wildcard */package.json crds/schema/package.json)
-	@tools/require.sh npm git
-	@echo "installing packages, Node 24 among them (half a minute)" >&2
-	@npm install --no-save --no-audit --no-fund --loglevel=error
+	@tools/install.sh
 	@touch $@
 
 install: node_modules/.package-lock.json ## install packages, Node 24 among them
@@ -31,6 +28,9 @@ format: install ## format the sources
 
 test: install ## every test there is; ends with "N passed, N failed"
 	@tools/test.sh
+
+first-run: install ## README's commands on a fresh machine inside of this one, an hour (FIRST_RUN=demo|both ENGINE=no|yes)
+	@tools/first-run.sh
 
 bench: install ## measure docs/benchmarks.md anew, 15 minutes (ONLY=name: one part)
 	@bench/compile.sh

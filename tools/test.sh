@@ -5,7 +5,8 @@
 #   KILLS, SEED   how often level session kills a session at a random moment (200), and the seed of a run to repeat
 #   KEEP_CLUSTER  1 leaves the cluster wa-test, the containers beside it and an engine of ours, for the next run
 cd "$(dirname "$0")/.." || exit
-. manifests/cluster/engine.sh
+. manifests/cluster/engine.sh; . tools/shell/toolchain.sh
+toolchain node; export PATH=$PWD/node_modules/.bin:$PATH
 # A level that fails is counted, and the next one runs.
 set +e; trap - ERR
 all="unit session api cluster destructive"
@@ -14,7 +15,10 @@ for name in ${LEVELS:-$all}; do
 done
 reports=.cache/reports; rm -rf "$reports"; mkdir -p "$reports"
 
-control_plane() { manifests/cluster/build-binaries.sh control-plane && manifests/cluster/build-binaries.sh helm; }
+# A client and parts of GitOps tools that are compiled for their tests; once to be told, once to be found.
+go_programs() { (toolchain go) && toolchain go; }
+database() { tools/postgresql.sh && go_programs; }
+control_plane() { go_programs && manifests/cluster/build-binaries.sh control-plane && manifests/cluster/build-binaries.sh helm; }
 place=wa-test stands=
 cluster() {
   [ -z "$stands" ] || return 0
@@ -35,7 +39,7 @@ level() { # name, what it needs
   [ -s "$reports/$name.json" ] || { say "level $name has written no report"; broken=$((broken + 1)); }
 }
 level unit true
-level session tools/postgresql.sh
+level session database
 level api control_plane
 level cluster cluster
 level destructive cluster

@@ -4,12 +4,11 @@
 #   usage: images.sh [operator|session-pod|simulator|postgresql|proxy]...      none named: all
 #   BASE_IMAGE (default wa-debian:bookworm of build-node-image.sh; any Debian 12, such as debian:bookworm-slim, serves), TAG (default dev)
 here=$(cd "$(dirname "$0")" && pwd); root=$(cd "$here/../.." && pwd)
-. "$here/engine.sh"; . "$here/versions.env"
+. "$here/engine.sh"; . "$root/tools/shell/toolchain.sh"; . "$here/versions.env"
 base=${BASE_IMAGE:-wa-debian:$DEBIAN}; tag=${TAG:-dev}; export DOCKER_BUILDKIT=0
-export PATH=$root/node_modules/.bin:$PATH
 
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
-"$root/tools/require.sh" npm
+toolchain node; export PATH=$root/node_modules/.bin:$PATH
 engine
 base_advice="$here/build-node-image.sh makes wa-debian:$DEBIAN; or set BASE_IMAGE to a Debian 12 image that can be pulled"
 present=$(ask "image $base" "see that the engine answers: docker version" docker image ls -q "$base")

@@ -16,7 +16,7 @@ say() { printf '%s  %s\n' "$(date +%T)" "$*" >&2; }
 
 # A command outside of any step: its own words stand above.
 at_error() { # exit code, line, command
-  [ "$1" -eq "$told" ] || printf 'FAILED  %s, line %s: "%s" ended with %s; what it said stands above\n' "${0##*/}" "$2" "${3%%$'\n'*}" "$1" >&2
+  [ "$1" -eq "$told" ] || printf 'FAILED  %s, line %s: "%s" ended with %s; what it said stands above\n' "$(basename "${BASH_SOURCE[1]:-$0}")" "$2" "${3%%$'\n'*}" "$1" >&2
   exit "$told"
 }
 trap 'at_error $? $LINENO "$BASH_COMMAND"' ERR
@@ -46,10 +46,17 @@ step() { # name, what to do where it fails, command...
   say "$step_name${step_took:+ ($step_took)}"
   # In a shell of its own and outside of any condition, or else an error inside a function would not end it.
   set +e; trap - ERR
-  (set -e; trap 'at_error $? $LINENO "$BASH_COMMAND"' ERR; "$@") > "$step_log" 2>&1 < /dev/null; step_code=$?
+  (set -e; trap 'inside_step $? $LINENO "$BASH_COMMAND"' ERR; "$@") > "$step_log" 2>&1 < /dev/null; step_code=$?
   set -e; trap 'at_error $? $LINENO "$BASH_COMMAND"' ERR
   if [ "$step_code" -eq 0 ]; then echo $((SECONDS - step_start)) > "$CACHE/took/$step_key"; return; fi
   tell_failure "$step_name" "$step_advice" "$step_log" "$step_code" $((SECONDS - step_start)) "$@"
+}
+
+inside_step() { # exit code, line, command
+  # A step that is one program has said all; of a function, it is told which of its commands it was.
+  # shellcheck disable=SC2016  # the command as it stands in step
+  [ "$3" = '"$@"' ] || [ "$1" -eq "$told" ] || printf '%s, line %s: "%s" ended with %s\n' "$(basename "${BASH_SOURCE[1]:-$0}")" "$2" "${3%%$'\n'*}" "$1"
+  exit "$1"
 }
 
 # A question: its answer goes to standard output, and what it says besides is shown only where it fails.
