@@ -106,11 +106,12 @@ class FirstStart {
 
 function hubOptions(
   config: Config,
-  { term, secrets, isOurPod, budgetOf }: HubInput,
+  { term, secrets, isOurPod, assignedTo, budgetOf }: HubInput,
 ): Omit<HubOptions, "authority" | "transport" | "logger" | "metrics"> {
   return {
     term,
     isOurPod,
+    assignedTo,
     budgetOf,
     ...hubPlace(config),
     namespace: config.podNamespace,

@@ -218,4 +218,35 @@ describe("pods", () => {
       expect(assignment?.podUID).not.toBe(uid);
     }, 30_000);
   });
+
+  it("one that is gone loses its link, and its device goes to the next one; one that is terminating keeps it", async () => {
+    await stage.shop.applyPool();
+    await stage.shop.applyDevice("ann");
+    const uid = await stage.connected("ann");
+    const path = `/api/v1/namespaces/${stage.shop.namespace}/pods/eu-px-0`;
+    const finalizers = ["test/stay"];
+    await stage.shop.call("PATCH", path, { metadata: { finalizers } });
+    await stage.shop.call("DELETE", path);
+    await delay(2_000);
+    expect(stage.board.cuts).toEqual([]);
+    await stage.shop.call("PATCH", path, { metadata: { finalizers: [] } });
+    await eventually(() => {
+      expect(stage.board.cuts).toEqual([uid]);
+    });
+    await eventually(async () => {
+      const { assignment } = (await stage.shop.device("ann")).status;
+      expect(assignment?.podUID).not.toBe(uid);
+      expect(assignment).toMatchObject({ pod: "eu-px-0", epoch: 2 });
+    }, 60_000);
+  });
+
+  it("one whose label somebody takes away is gone for the mirror alone: it keeps its link", async () => {
+    await stage.shop.applyPool();
+    await stage.shop.applyDevice("ann");
+    await stage.connected("ann");
+    const path = `/api/v1/namespaces/${stage.shop.namespace}/pods/eu-px-0`;
+    await stage.shop.call("PATCH", path, { metadata: { labels: { "app.kubernetes.io/component": null } } });
+    await delay(4_000);
+    expect(stage.board.cuts).toEqual([]);
+  });
 });

@@ -56,6 +56,7 @@ export class HubStage {
       },
       isOurPod: ({ uid }) =>
         this.ours.has(uid) ? { kind: "Ours", endpoint: "eu-px" } : { kind: "Foreign", message: "not recorded" },
+      assignedTo: () => () => "Unknown",
       budgetOf: () => ({
         ledgers: [ledgerName("203.0.113.1")],
         limits: { login: { count: 6, periodMs: 5_000 }, registration: { count: 6, periodMs: 5_000 } },

@@ -54,6 +54,7 @@ async function hubOf(ledger = "203.0.113.1", { term = 7, port = 0 } = {}): Promi
     namespace,
     welcome,
     isOurPod,
+    assignedTo: () => () => "Unknown",
     budgetOf: () => ({ ledgers: [ledgerName(ledger)], limits: limit }),
   });
 }

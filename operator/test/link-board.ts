@@ -4,6 +4,8 @@ import type { DesiredSessions, LinkChange, LinkedPod, Links } from "../src/hub/l
 /** Links without sockets: a test writes what pods say and reads what is wished of them. */
 export class LinkBoard implements Links {
   readonly wishes = new Map<string, DesiredSessions>();
+  /** UIDs of pods whose link was ended. */
+  readonly cuts: string[] = [];
   readonly #pods = new Map<string, LinkedPod>();
   readonly #listeners: ((change: LinkChange) => void)[] = [];
 
@@ -18,6 +20,11 @@ export class LinkBoard implements Links {
   forget(podUid: string): void {
     this.#pods.delete(podUid);
     this.wishes.delete(podUid);
+  }
+
+  cut(podUid: string): void {
+    this.cuts.push(podUid);
+    this.unlink(podUid);
   }
 
   onChange(listener: (change: LinkChange) => void): void {

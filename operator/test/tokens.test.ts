@@ -132,6 +132,56 @@ describe("a token under the API server's own key", () => {
   });
 });
 
+describe("a link", () => {
+  it("ends with its token; the pod dials anew with the token that it has by then", async () => {
+    await using hub = await stage.hub();
+    const pod = await stage.ourPod();
+    const nowS = Math.floor(Date.now() / 1_000);
+    const token = await signed(pod, (claims) => ({ ...claims, exp: nowS - 57 }));
+    const dialer = await stage.link(hub, { ...pod, token });
+    await dialer.heard("not-leader");
+    await eventually(() => {
+      expect(dialer.closed).toBe(true);
+    });
+    expect(hub.pods().get(pod.uid)).toMatchObject({ isConnected: false });
+    expect(hub.pods().get(pod.uid)?.refusal).toBeUndefined();
+    expect(await statusOf(hub, token)).toBe(401);
+    const again = await stage.link(hub, pod);
+    await delay(6_000);
+    expect(again.closed).toBe(false);
+    again.end();
+  });
+
+  it("ends with its pod, says nothing more, and no token of that pod opens another", async () => {
+    await using hub = await stage.hub();
+    const pod = await stage.ourPod();
+    const dialer = await stage.link(hub, pod);
+    hub.cut(pod.uid);
+    dialer.say({ kind: "egress", observedIPs: ["192.0.2.66"] });
+    await dialer.heard("not-leader");
+    await eventually(() => {
+      expect(dialer.closed).toBe(true);
+    });
+    expect(hub.pods().get(pod.uid)).toMatchObject({ isConnected: false, observedIPs: [] });
+    const heardMs = hub.pods().get(pod.uid)?.lastHeardMs;
+    const again = stage.dial(hub, pod.token);
+    expect(await again.heard("refused")).toMatchObject({ reason: "PodGone" });
+    expect(hub.pods().get(pod.uid)?.lastHeardMs).toBe(heardMs);
+  });
+
+  it("of an API server without keys ends with its token too", async () => {
+    await server.restart(undefined, { issuers: ["api"] });
+    await using hub = await stage.hub();
+    const pod = await stage.ourPod();
+    const nowS = Math.floor(Date.now() / 1_000);
+    const token = await signed(pod, (claims) => ({ ...claims, exp: nowS - 57 }));
+    const dialer = await stage.link(hub, { ...pod, token });
+    await dialer.heard("not-leader");
+    expect(await statusOf(hub, token)).toBe(401);
+    await server.restart();
+  });
+});
+
 describe("a key that the hub has not read", () => {
   let calls: string[];
   let isSlow: boolean;

@@ -10,9 +10,10 @@ import { planEndpoint } from "../plan/endpoint.ts";
 import { endpointConditions, endpointNotes } from "../plan/endpoint-readiness.ts";
 import { keyOf, type World } from "../plan/world.ts";
 import { mustLead, type Context } from "./context.ts";
+import { cutGonePods } from "./gone-pods.ts";
 
 export interface EndpointContext extends Context {
-  readonly links: Pick<Links, "setDesired" | "forget">;
+  readonly links: Pick<Links, "setDesired" | "forget" | "cut">;
   /** Prefix of every key in the store. */
   readonly installation: string;
   readonly masterKey: () => Uint8Array;
@@ -24,6 +25,7 @@ const troubleRecheckMs = 15_000;
 /** One visit to one endpoint: the wishes for its pods first, because they need nobody, then the pods. */
 export async function reconcileEndpoint(key: string, context: EndpointContext): Promise<Reconciled> {
   await lookAtForeigners(key, context);
+  await cutGonePods(key, context);
   const world = context.view.snapshot();
   const endpoint = world.endpoints.get(key);
   if (endpoint === undefined) return releaseAll(key, world, context);

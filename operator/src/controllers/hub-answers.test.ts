@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { anEndpoint, aPool, aRecord, aWorld } from "../../test/builders.ts";
-import { budgetsIn, isOurPodIn } from "./hub-answers.ts";
+import { aDevice, anEndpoint, aPool, aRecord, aWorld } from "../../test/builders.ts";
+import { assignmentIn, budgetsIn, isOurPodIn } from "./hub-answers.ts";
 
 const world = aWorld({ endpoints: [anEndpoint({ status: { pods: [aRecord()] } })] });
 
@@ -12,6 +12,20 @@ describe("a pod is ours", () => {
     ["but not in another namespace", { namespace: "other", name: "eu-px-0", uid: "pod-uid-1" }, "Foreign"],
   ])("%s", (_case, pod, kind) => {
     expect(isOurPodIn(() => world)(pod).kind).toBe(kind);
+  });
+});
+
+describe("a device is the pod's", () => {
+  const assignment = { endpoint: "eu-px", pod: "eu-px-0", podUID: "p1", node: "", epoch: 1, since: "" };
+  const device = aDevice({ status: { assignment } });
+  const { namespace, name, uid } = device.metadata;
+  it.each([
+    ["that its status names", "p1", { namespace, name, uid }, "Here"],
+    ["and not another pod's", "p2", { namespace, name, uid }, "Elsewhere"],
+    ["and not under the UID of one before it", "p1", { namespace, name, uid: "old" }, "Unknown"],
+    ["and not in another namespace", "p1", { namespace: "other", name, uid }, "Unknown"],
+  ])("%s", (_case, podUid, ref, answer) => {
+    expect(assignmentIn(() => aWorld({ devices: [device] }))(podUid)(ref)).toBe(answer);
   });
 });
 

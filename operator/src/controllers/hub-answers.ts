@@ -1,5 +1,5 @@
 import { durationMs, PoolSpec } from "@wa/schema";
-import type { BudgetOf, IsOurPod } from "../hub/links.ts";
+import type { AssignmentOf, BudgetOf, IsOurPod } from "../hub/links.ts";
 import type { World } from "../plan/world.ts";
 
 /** Only pods whose UID an endpoint's status holds are ours: a token alone proves nothing, a namespace's editor can mint one. */
@@ -10,6 +10,18 @@ export function isOurPodIn(world: () => World): IsOurPod {
       if (metadata.namespace === namespace && isRecorded) return { kind: "Ours", endpoint: metadata.name };
     }
     return { kind: "Foreign", message: `no EgressEndpoint in ${namespace} has recorded pod ${name} with UID ${uid}` };
+  };
+}
+
+/** By status, which a leader writes before it tells the pod. */
+export function assignmentIn(world: () => World): AssignmentOf {
+  return (podUid) => {
+    const { devices } = world();
+    return ({ namespace, name, uid }) => {
+      const device = devices.get(`${namespace}/${name}`);
+      if (device?.metadata.uid !== uid) return "Unknown";
+      return device.status.assignment?.podUID === podUid ? "Here" : "Elsewhere";
+    };
   };
 }
 

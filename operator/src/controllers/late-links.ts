@@ -22,6 +22,10 @@ export class LateLinks implements Links {
     this.#hub?.forget(podUid);
   }
 
+  cut(podUid: string): void {
+    this.#hub?.cut(podUid);
+  }
+
   onChange(listener: (change: LinkChange) => void): void {
     this.#listeners.push(listener);
     this.#hub?.onChange(listener);

@@ -4,7 +4,7 @@ import { hubPath } from "@wa/schema";
 import type { Logger } from "pino";
 import type { Registry } from "prom-client";
 import type { Config } from "../config/config.ts";
-import type { BudgetOf, IsOurPod, Links } from "../hub/links.ts";
+import type { AssignmentOf, BudgetOf, IsOurPod, Links } from "../hub/links.ts";
 import { Elector } from "../kube/lease.ts";
 import type { LeaseTiming } from "../kube/lease-state.ts";
 import type { KubeMetrics } from "../kube/metrics.ts";
@@ -13,7 +13,7 @@ import type { Transport } from "../kube/transport.ts";
 import { startHttp, type HttpServer } from "../observe/http.ts";
 import type { Settings } from "../plan/world.ts";
 import { podKind } from "../world/kinds.ts";
-import { budgetsIn, isOurPodIn } from "./hub-answers.ts";
+import { assignmentIn, budgetsIn, isOurPodIn } from "./hub-answers.ts";
 import { LateLinks } from "./late-links.ts";
 import { removeLeaderLabel, takeLeaderLabel } from "./leader-label.ts";
 import { startOperator, type Operator } from "./operator.ts";
@@ -30,6 +30,7 @@ export interface HubInput {
   readonly term: number;
   readonly secrets: Secrets;
   readonly isOurPod: IsOurPod;
+  readonly assignedTo: AssignmentOf;
   readonly budgetOf: BudgetOf;
 }
 
@@ -168,7 +169,13 @@ class Reign {
     const secrets = await prepare();
     const world = () => view.snapshot();
     await (await this.#standby)?.[Symbol.asyncDispose]();
-    const hub = await startHub({ term, secrets, isOurPod: isOurPodIn(world), budgetOf: budgetsIn(world, ledgerOf) });
+    const hub = await startHub({
+      term,
+      secrets,
+      isOurPod: isOurPodIn(world),
+      assignedTo: assignmentIn(world),
+      budgetOf: budgetsIn(world, ledgerOf),
+    });
     this.#hub = hub;
     this.#links.attach(hub);
     if (this.#isStopped) return;

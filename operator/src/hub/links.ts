@@ -1,4 +1,4 @@
-import type { Assignment, SessionReport } from "@wa/schema";
+import type { Assignment, DeviceRef, SessionReport } from "@wa/schema";
 
 /** A session pod as its link shows it. Plain values: the world's snapshot is made of these. */
 export interface LinkedPod {
@@ -13,10 +13,19 @@ export interface LinkedPod {
   readonly lastHeardMs: number;
   /** Last report of each session, by device UID. */
   readonly sessions: ReadonlyMap<string, SessionReport>;
+  /** Sessions of devices that the operator knows nothing of, by device UID, as its first hello told them. */
+  readonly former?: FormerSessions;
   readonly observedIPs: readonly string[];
   readonly egressProblem?: { readonly reason: string; readonly message: string };
   /** Why the hub has refused its last link; a link that stands has none. */
   readonly refusal?: { readonly reason: string; readonly message: string };
+}
+
+/** Devices may be deleted while their sessions run, and a leader that has just begun never saw them: it has the pod's word alone. */
+interface FormerSessions {
+  readonly sessions: ReadonlyMap<string, SessionReport>;
+  /** When they were told, in milliseconds of the operator's monotonic clock. */
+  readonly sinceMs: number;
 }
 
 /** What a pod shall run: sent whole whenever it differs from what was sent last. */
@@ -32,6 +41,8 @@ export interface Links {
   /** Level-based: call it with the whole wish as often as you like; only differences travel. Kept for pods that link later. */
   setDesired(podUid: string, desired: DesiredSessions): void;
   forget(podUid: string): void;
+  /** The API server has no pod of this UID any more: its link ends, and it gets none again. */
+  cut(podUid: string): void;
   /** Called with what changed, so that its key is queued: a pod's link or egress (endpoint), or one session (device). */
   onChange(listener: (change: LinkChange) => void): void;
 }
@@ -46,6 +57,9 @@ export type IsOurPod = (pod: {
   readonly name: string;
   readonly uid: string;
 }) => { readonly kind: "Ours"; readonly endpoint: string } | { readonly kind: "Foreign"; readonly message: string };
+
+/** Whether the operator itself has given a device to a pod; Unknown: it knows no device of that UID. */
+export type AssignmentOf = (podUid: string) => (device: DeviceRef) => "Here" | "Elsewhere" | "Unknown";
 
 /**
  * Start budgets and addresses that a grant for an endpoint draws on.

@@ -8,7 +8,7 @@ import { Grants } from "./grants.ts";
 import { LedgerLeases } from "./ledger-lease.ts";
 import { Inflows } from "./inflow.ts";
 import { Link, type LinkEnds } from "./link.ts";
-import type { BudgetOf, IsOurPod, Links } from "./links.ts";
+import type { AssignmentOf, BudgetOf, IsOurPod, Links } from "./links.ts";
 import type { HubMetrics } from "./metrics.ts";
 import { RefusalLog } from "./refusal-log.ts";
 import { listenTls, type TlsServer, type TlsServerOptions } from "./tls-server.ts";
@@ -29,6 +29,7 @@ export interface HubOptions {
   readonly namespace: string;
   readonly welcome: Omit<Welcome, "kind" | "version" | "term">;
   readonly isOurPod: IsOurPod;
+  readonly assignedTo: AssignmentOf;
   readonly budgetOf: BudgetOf;
 }
 
@@ -78,6 +79,7 @@ class HubServer {
       setDesired: (podUid, desired) => {
         if (this.#board.wish(podUid, desired)) this.#sendDesired(podUid);
       },
+      cut: (podUid) => this.#admission.cut(podUid),
       forget: (podUid) => {
         this.#board.forget(podUid);
         this.#links.get(podUid)?.drop();
@@ -166,7 +168,7 @@ class HubServer {
     if (older === link) return this.#refuse(link, pod, { reason: "BadFrame", message: "a second hello on one link" });
     this.#links.set(uid, link);
     older?.drop();
-    this.#board.linked({ ...hello, pod: { namespace, name, uid, node } }, endpoint);
+    this.#board.linked({ ...hello, pod: { namespace, name, uid, node } }, endpoint, this.#options.assignedTo(uid));
     this.#send(link, { kind: "welcome", version: linkVersion, term: this.#options.term, ...this.#options.welcome });
     this.#sendDesired(uid);
     this.#inOrder(uid, async () => await this.#grants.charge(pod, hello.selfGranted));

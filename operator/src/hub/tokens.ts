@@ -71,6 +71,8 @@ export class TokenVerifier {
     const reviewed = this.#reviews.known(token);
     if (reviewed !== undefined) return reviewed;
     const claims = unprovenClaims(token);
+    // Whoever signed it; and the API server remembers for some seconds that it was good.
+    if (this.#transport.serverNowMs() >= claims.validUntilMs) throw new DialError("Refused", "the token has ended");
     const first = await this.#judge(token, refreshMs);
     // Keys and issuer may be newer than what was read.
     const judged = first.kind === "Pod" ? first : await this.#judge(token, leastMs);

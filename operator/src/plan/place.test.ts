@@ -195,6 +195,18 @@ describe("the epoch rises", () => {
     const world = aLinkedWorld(device, undefined, { links: [aLink({ sessions })] });
     expect(reasonsOf(device, world).scheduled).toBe("False/FormerDevice");
   });
+
+  it.each<[string, SessionStateName, number, string]>([
+    ["waits", "Connected", 1_000, "False/FormerDevice"],
+    ["does not wait once it has let go", "Released", 1_000, "True/Assigned"],
+    ["waits no longer than a pod that tells the truth would need", "Connected", 36_000, "True/Assigned"],
+  ])("for one that a pod alone tells of, it %s", (_case, state, agoMs, scheduled) => {
+    const former = aDevice({ metadata: { uid: "uid-former" }, status: { assignment: assignment() } });
+    const device = aDevice();
+    const sessions = new Map([["uid-former", aReport(former, state)]]);
+    const links = [aLink({ former: { sessions, sinceMs: now.monotonicMs - agoMs } })];
+    expect(reasonsOf(device, aLinkedWorld(device, undefined, { links })).scheduled).toBe(scheduled);
+  });
 });
 
 describe("a pod that cannot be", () => {

@@ -1,5 +1,5 @@
 import { takeoverAfterMs, type SessionReport, type SessionStateName, type WhatsAppDevice } from "@wa/schema";
-import { ownerOf, wishKey, type Facts, type Now } from "./world.ts";
+import { ownerOf, wishKey, type Facts, type Now, type PodLink } from "./world.ts";
 
 /** States in which a session holds no socket and opens none by itself. */
 const withoutSocket: ReadonlySet<SessionStateName> = new Set<SessionStateName>([
@@ -42,14 +42,21 @@ const lastWish = (owner: string, device: WhatsAppDevice, world: Facts): number =
 /** A deleted device of the same name shares the credentials: its session has to be gone before this one starts. */
 function afterFormerSelf(device: WhatsAppDevice, world: Facts, now: Now): Takeover {
   const { namespace, name, uid } = device.metadata;
+  const isFormer = (session: SessionReport): boolean =>
+    session.device.name === name && session.device.uid !== uid && !withoutSocket.has(session.state);
   let waitMs = 0;
-  for (const link of world.links.values())
-    for (const session of link.namespace === namespace ? link.sessions.values() : []) {
-      const isFormer = session.device.name === name && session.device.uid !== uid && !withoutSocket.has(session.state);
-      if (isFormer) waitMs = Math.max(waitMs, link.lastHeardMs + takeoverAfterMs - now.monotonicMs);
-    }
+  for (const link of world.links.values()) {
+    if (link.namespace !== namespace) continue;
+    const untilMs = link.lastHeardMs + takeoverAfterMs;
+    if ([...link.sessions.values()].some(isFormer)) waitMs = Math.max(waitMs, untilMs - now.monotonicMs);
+    // A pod that is told what to run lets go of all else within seconds: later on it is a pod that lies.
+    if ([...(link.former?.sessions.values() ?? [])].some(isFormer))
+      waitMs = Math.max(waitMs, Math.min(untilMs, formerUntilMs(link)) - now.monotonicMs);
+  }
   return after(waitMs);
 }
+
+const formerUntilMs = ({ former }: PodLink): number => (former?.sinceMs ?? 0) + takeoverAfterMs;
 
 /** What the owner says of this epoch; words about an older one are history. */
 export function reportOf(device: WhatsAppDevice, world: Facts): SessionReport | undefined {

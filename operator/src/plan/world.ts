@@ -72,6 +72,8 @@ export interface PodLink {
   readonly lastHeardMs: number;
   /** By device UID. */
   readonly sessions: ReadonlyMap<string, SessionReport>;
+  /** Sessions of devices that are gone, by device UID: its own word alone, and when it was given. */
+  readonly former?: { readonly sessions: ReadonlyMap<string, SessionReport>; readonly sinceMs: number };
   readonly observedIPs: readonly string[];
   readonly egressProblem?: { readonly reason: string; readonly message: string };
   /** Why the hub has refused its last link; a link that stands has none. */

@@ -185,7 +185,7 @@ export type AssignFrame = z.infer<typeof AssignFrame>;
 
 export const HubFrame = z.discriminatedUnion("kind", [
   Welcome,
-  /** Dial again: this operator does not lead. */
+  /** Dial again: this operator does not lead, or the token of this link has ended or its pod is gone. */
   z.object({ kind: z.literal("not-leader") }),
   /** The hub does not accept this pod or frame, and says why in words. */
   z.object({ kind: z.literal("refused"), reason: z.string(), message: z.string() }),
