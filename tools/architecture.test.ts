@@ -61,7 +61,7 @@ const layers: Readonly<Record<string, Layer>> = {
     vendors: ["@wa/schema", "ws", "zod", "type:pino"],
   },
   [pod("observe")]: { may: [], vendors: ["@wa/schema", "prom-client", "pino"] },
-  [pod("config")]: { may: [pod("observe")], vendors: ["@wa/schema", "zod"] },
+  [pod("config")]: { may: [pod("observe"), pod("session")], vendors: ["@wa/schema", "zod"] },
   "simulator/src": {
     may: [],
     vendors: ["zod", "ws", "pino", "@peculiar/x509", "reflect-metadata", "libsignal", "curve25519-js"],

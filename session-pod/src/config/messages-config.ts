@@ -1,25 +1,29 @@
 import { parseArgs } from "node:util";
 import { alone, parseMasterKey, storeKey } from "@wa/schema";
 import { z } from "zod";
-import { ConfigError, e164 } from "./alone-config.ts";
+import { ConfigError } from "./alone-config.ts";
+import { Recipient } from "./recipient.ts";
 
-export const messagesUsage = `usage: npm run messages -- send --device NAME --to +NUMBER --text TEXT
+export const messagesUsage = `usage: npm run messages -- send --device NAME --to +NUMBER|CHAT --text TEXT
        npm run messages -- read --device NAME [--after N]
+       npm run messages -- outbox --device NAME [--after N] [--state STATE]
 
 Sends by a device's outbox and reads its inbox, in the store; the device's session does the rest. One JSON object a line on
-standard output: send prints the message's id, read the messages, oldest first, each with its number for --after.
+standard output: send prints the message's id, read the messages received, oldest first, each with its number for --after, outbox
+those to send: what became of each, and why it waits or failed.
   --device NAME            name of the device
   --namespace NAME         its namespace (default ${alone.namespace}: run without Kubernetes)
   --installation ID        the operator's installation id (default ${alone.installation})
-  --to +NUMBER, --text TEXT
+  --to +NUMBER|CHAT        a number, or a chat as read prints it
+  --text TEXT
   --after N                only messages with a number above N (default 0)
+  --state STATE            only messages that are waiting, sent or failed
   --help
 
 Environment: WA_STORE (sqlite://PATH or postgres://...); WA_MASTER_KEY (32 bytes as base64) or WA_MASTER_KEY_FILE (a file
 that holds them).
 `;
 
-const aNumber = "a number such as +33612345678";
 const aDevice = "a name of a-z, 0-9 and -, at most 63 characters";
 const anInteger = "a whole number from 0";
 const dnsLabel = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
@@ -34,22 +38,29 @@ const Common = {
   WA_MASTER_KEY: z.string().optional(),
   WA_MASTER_KEY_FILE: z.string().min(1, "a path").optional(),
 };
+const After = z.coerce.number(anInteger).int(anInteger).min(0, anInteger).default(0);
+/** Words of the outbox, as they are printed and as the store has them. */
+const states = ["waiting", "sent", "failed"] as const;
+const storedAs = { waiting: "Queued", sent: "Sent", failed: "Failed" } as const;
+const aState = "waiting, sent or failed";
 const Settings = z.discriminatedUnion(
   "command",
   [
     z.object({
       command: z.literal("send"),
       ...Common,
-      "--to": z.string(aNumber).regex(e164, aNumber),
+      "--to": Recipient,
       "--text": z.string("a text").min(1, "a text").max(65_536, "at most 65536 characters"),
     }),
+    z.object({ command: z.literal("read"), ...Common, "--after": After }),
     z.object({
-      command: z.literal("read"),
+      command: z.literal("outbox"),
       ...Common,
-      "--after": z.coerce.number(anInteger).int(anInteger).min(0, anInteger).default(0),
+      "--after": After,
+      "--state": z.enum(states, aState).optional(),
     }),
   ],
-  "send or read",
+  "send, read or outbox",
 );
 
 /** Values that are shown to nobody: texts, passwords, keys, people's numbers. */
@@ -65,7 +76,12 @@ export interface MessagesConfig {
   readonly masterKey: Uint8Array;
   readonly command:
     | { readonly kind: "send"; readonly to: string; readonly text: string }
-    | { readonly kind: "read"; readonly afterSeq: number };
+    | { readonly kind: "read"; readonly afterSeq: number }
+    | {
+        readonly kind: "outbox";
+        readonly afterSeq: number;
+        readonly states: readonly ("Queued" | "Sent" | "Failed")[];
+      };
 }
 
 /** Throws {@link ConfigError}. `undefined`: help was asked for. `readFile` gives a file's text. */
@@ -87,11 +103,23 @@ export function parseMessagesConfig(
     key: storeKey(names.installation, names.namespace, names.device),
     storeUrl: found.WA_STORE,
     masterKey: masterKeyFrom(found.WA_MASTER_KEY, found.WA_MASTER_KEY_FILE, readFile),
-    command:
-      found.command === "send"
-        ? { kind: "send", to: `${found["--to"].slice(1)}@s.whatsapp.net`, text: found["--text"] }
-        : { kind: "read", afterSeq: found["--after"] },
+    command: commandOf(found),
   };
+}
+
+function commandOf(found: z.output<typeof Settings>): MessagesConfig["command"] {
+  switch (found.command) {
+    case "send":
+      return { kind: "send", to: found["--to"], text: found["--text"] };
+    case "read":
+      return { kind: "read", afterSeq: found["--after"] };
+    case "outbox": {
+      const wanted = found["--state"] === undefined ? states : [found["--state"]];
+      return { kind: "outbox", afterSeq: found["--after"], states: wanted.map((state) => storedAs[state]) };
+    }
+    default:
+      return found satisfies never;
+  }
 }
 
 function parseFlags(argv: readonly string[]) {
@@ -107,6 +135,7 @@ function parseFlags(argv: readonly string[]) {
         to: text,
         text,
         after: text,
+        state: text,
         help: { type: "boolean" },
       },
     });

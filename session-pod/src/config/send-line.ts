@@ -1,9 +1,9 @@
 import { z } from "zod";
-import { e164 } from "./alone-config.ts";
+import { Recipient } from "./recipient.ts";
 
 const SendLine = z.strictObject({
   send: z.strictObject({
-    to: z.string("a number such as +33612345678").regex(e164, "a number such as +33612345678"),
+    to: Recipient,
     text: z.string("a text").min(1, "a text").max(65_536, "at most 65536 characters"),
   }),
 });
@@ -15,8 +15,7 @@ export function parseSendLine(line: string): { readonly to: string; readonly tex
     const faults = parsed.error.issues.map(({ path, message }) => `${path.join(".") || "the line"}: ${message}`);
     throw new Error(`${faults.join("; ")}; allowed: {"send": {"to": "+33612345678", "text": "Hello"}}`);
   }
-  const { to, text } = parsed.data.send;
-  return { to: `${to.slice(1)}@s.whatsapp.net`, text };
+  return parsed.data.send;
 }
 
 function readJson(line: string): unknown {

@@ -20,6 +20,12 @@ export class PodMetrics {
   readonly qrCodes: Counter;
   readonly connects: Counter<"bucket">;
   readonly received: Counter<"redelivery">;
+  readonly incoming = new Counter({
+    name: "whatsapp_messages_incoming_total",
+    help: "Messages that came, by what became of them: Read; AskedAgain or GivenUp, which did not decrypt; Unavailable or NotSupported.",
+    labelNames: ["result"],
+    registers: [this.registry],
+  });
   readonly sent: Counter<"result">;
   readonly outboxOldest = new Gauge({
     name: "whatsapp_outbox_oldest_under_way_seconds",

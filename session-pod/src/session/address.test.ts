@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { chatOf, parseAddress } from "./address.ts";
+import { chatOf, namesOf, parseAddress } from "./address.ts";
 
 it.each([
   ["33612345678@s.whatsapp.net", "33612345678@s.whatsapp.net"],
@@ -16,6 +16,19 @@ it.each([
   ["", ""],
 ])("%s belongs to the chat %s", (jid, chat) => {
   expect(chatOf(jid)).toBe(chat);
+});
+
+const [number, hidden] = ["33612345678@s.whatsapp.net", "900000000000001@lid"];
+it.each([
+  [number, undefined, number, undefined],
+  [number, hidden, number, hidden],
+  [hidden, number, number, hidden],
+  ["33612345678:4@s.whatsapp.net", hidden, number, hidden],
+  ["900000000000001:4@lid", number, number, hidden],
+  ["900000000000001:4@lid", undefined, hidden, undefined],
+  ["120363041234567890@g.us", undefined, "120363041234567890@g.us", undefined],
+])("one of %s, also known as %s, is %s alias %s", (jid, other, name, alias) => {
+  expect(namesOf(jid, other)).toEqual({ name, alias });
 });
 
 it.each(["", "33612345678", "@lid", "+33612345678@s.whatsapp.net", "1-2@lid", "1@constructor", "1@lid\0", "1@lid\n"])(

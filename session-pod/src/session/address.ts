@@ -30,6 +30,22 @@ export function parseAddress(jid: string): Address | undefined {
 
 const formatAddress = ({ kind, user }: Address): string => `${user}@${serverOf[kind]}`;
 
+/** Undefined where those are not the digits of one. */
+export function addressOf(kind: Address["kind"], user: string): string | undefined {
+  const jid = formatAddress({ kind, user });
+  return parseAddress(jid)?.user === user ? jid : undefined;
+}
+
+/** A person's addresses in one order, whichever of them the server used: by number first, where that is known. */
+export function namesOf(
+  jid: string,
+  alias: string | undefined,
+): { readonly name: string; readonly alias: string | undefined } {
+  const [used, other] = [chatOf(jid), alias === undefined ? undefined : chatOf(alias)];
+  const isHidden = parseAddress(used)?.kind === "hidden";
+  return isHidden && other !== undefined ? { name: other, alias: used } : { name: used, alias: other };
+}
+
 /** The chat that an address belongs to: without its device, and a hosted account by its usual server. Others as they are. */
 export function chatOf(jid: string): string {
   const address = parseAddress(jid);

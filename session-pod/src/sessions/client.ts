@@ -1,7 +1,7 @@
 import type { SessionReport, SessionSpec } from "@wa/schema";
 import type { Disconnect } from "../session/causes.ts";
 import type { SendFault } from "../session/send-faults.ts";
-import type { Dialer, GenerationStore, OutboxMessage } from "./ports.ts";
+import type { Dialer, GenerationStore, Missing, OutboxMessage } from "./ports.ts";
 
 /** What the sessions need of the client library; `whatsapp/` implements it and no shape of the library's leaves that folder. */
 
@@ -21,6 +21,8 @@ export type ClientEvent =
   | { readonly kind: "open"; readonly identity: Identity }
   /** A message is in the inbox, or was there already. */
   | { readonly kind: "received"; readonly isRedelivery: boolean }
+  /** A message whose content is not here. */
+  | { readonly kind: "unread"; readonly missing: Missing }
   | { readonly kind: "history"; readonly result: HistoryResult }
   /** The server has the message, or refuses it. */
   | { readonly kind: "acknowledged"; readonly messageId: string; readonly fault?: SendFault }

@@ -117,6 +117,10 @@ export class Connection {
         return;
       case "received":
         this.#options.pod.metrics.received.inc({ redelivery: String(event.isRedelivery) });
+        if (!event.isRedelivery) this.#options.pod.metrics.incoming.inc({ result: "Read" });
+        return;
+      case "unread":
+        this.#options.pod.metrics.incoming.inc({ result: event.missing });
         return;
       case "history":
         this.#options.pod.metrics.history.inc({ result: event.result });

@@ -33,12 +33,31 @@ export interface ValueKey {
   readonly id: string;
 }
 
-export interface InboxMessage {
+/** Of a message received. */
+interface MessageHead {
   /** Stanza id; unique per chat and sender, so that a redelivery is recognised. */
   readonly messageId: string;
+  /** As the server addressed it: a person's chat has two addresses, and each device one of its own. */
   readonly chat: string;
   readonly sender: string;
   readonly timestampMs: number;
+  /** The other address of each, by number or by hidden number, where it is known. */
+  readonly chatAlias?: string | undefined;
+  readonly senderAlias?: string | undefined;
+}
+
+/**
+ * Why the content of a message is not here. `AskedAgain`: it does not decrypt, and its sender was asked for another copy; `GivenUp`:
+ * nobody is asked any more. `Unavailable`: the server has none for linked devices. `NotSupported`: of no kind that is read here.
+ */
+export type Missing = "AskedAgain" | "GivenUp" | "Unavailable" | "NotSupported";
+
+/** A message of which only the head is known. */
+export interface UnreadMessage extends MessageHead {
+  readonly missing: Missing;
+}
+
+export interface InboxMessage extends MessageHead {
   /** Encoded WAProto Message, padding removed. */
   readonly plaintext: Uint8Array;
 }
@@ -75,6 +94,8 @@ export interface Commit {
   readonly puts?: readonly StoredValue[];
   readonly deletes?: readonly ValueKey[];
   readonly inbox?: readonly InboxMessage[];
+  /** Messages without content; each stays until the inbox has its content. */
+  readonly unread?: readonly UnreadMessage[];
   /** Outbox rows whose fate is known now. */
   readonly outbox?: readonly OutboxFate[];
   /** Outbox rows that go to another address than they were made for: the server named it. */

@@ -1,4 +1,12 @@
-import type { Commit, InboxMessage, OutboxFate, OutboxMessage, StoredValue, ValueKey } from "../sessions/ports.ts";
+import type {
+  Commit,
+  InboxMessage,
+  OutboxFate,
+  OutboxMessage,
+  StoredValue,
+  UnreadMessage,
+  ValueKey,
+} from "../sessions/ports.ts";
 
 /** Credentials lie among the other values. No key type of the Signal protocol has this name. */
 export const credsPlace = { type: "creds", id: "creds" } as const;
@@ -8,12 +16,13 @@ export interface Batch {
   readonly puts: Map<string, StoredValue>;
   readonly deletes: Map<string, ValueKey>;
   readonly inbox: InboxMessage[];
+  readonly unread: UnreadMessage[];
   readonly outbox: Map<string, OutboxFate>;
   readonly readdressed: Map<string, OutboxMessage>;
 }
 
 export function emptyBatch(): Batch {
-  return { puts: new Map(), deletes: new Map(), inbox: [], outbox: new Map(), readdressed: new Map() };
+  return { puts: new Map(), deletes: new Map(), inbox: [], unread: [], outbox: new Map(), readdressed: new Map() };
 }
 
 /** A value's key in maps. */
@@ -35,8 +44,9 @@ export function addTo(batch: Batch, commit: Commit): void {
   addMessages(batch, commit);
 }
 
-function addMessages(batch: Batch, { inbox = [], outbox = [], readdressed = [] }: Commit): void {
+function addMessages(batch: Batch, { inbox = [], unread = [], outbox = [], readdressed = [] }: Commit): void {
   batch.inbox.push(...inbox);
+  batch.unread.push(...unread);
   for (const fate of outbox) batch.outbox.set(fate.messageId, fate);
   for (const message of readdressed) batch.readdressed.set(message.messageId, message);
 }

@@ -1,4 +1,5 @@
-import type { DeviceKey, InboxMessage } from "../sessions/ports.ts";
+import type { DeviceKey, InboxMessage, ValueKey } from "../sessions/ports.ts";
+import { isNotOutdated, unmarkedId } from "./placeholders.ts";
 import type { Database } from "./schema.ts";
 import type { Sealer } from "./seal.ts";
 import { orUnavailable } from "./trouble.ts";
@@ -9,6 +10,8 @@ const perPage = 200;
 /** A message received; `seq` rises with the order of arrival. */
 export interface ReceivedMessage extends InboxMessage {
   readonly seq: number;
+  /** Present where its content is not here; the plaintext is empty then. */
+  readonly missing?: string | undefined;
 }
 
 /** Messages of a device after `afterSeq`, oldest first, read in pages. Needs no claim. Throws StoreRefusedError for another key. */
@@ -23,7 +26,11 @@ export async function* listInbox(
       last = Number(row.seq);
       const message = { messageId: row.message_id, chat: row.chat, sender: row.sender };
       const plaintext = sealer.open(inboxPlace(message), { keyId: row.key_id, ciphertext: row.ciphertext });
-      yield { ...message, seq: last, timestampMs: Number(row.timestamp_ms), plaintext };
+      const aliases = { chatAlias: row.chat_alias || undefined, senderAlias: row.sender_alias || undefined };
+      const received = { ...message, ...aliases, seq: last, timestampMs: Number(row.timestamp_ms), plaintext };
+      yield row.missing === ""
+        ? received
+        : { ...received, messageId: unmarkedId(row.message_id), missing: row.missing };
     }
     if (rows.length < perPage) return;
   }
@@ -35,9 +42,28 @@ async function selectPage(database: Database, device: DeviceKey, afterSeq: numbe
     .selectAll()
     .where("device", "=", device)
     .where("seq", ">", afterSeq)
+    .where(isNotOutdated)
     .orderBy("seq")
     .limit(perPage)
     .execute();
+}
+
+/** One value of a device; undefined where there is none, or none that the key opens. Needs no claim. */
+export async function readOneValue(
+  database: Database,
+  { device, sealer }: { readonly device: DeviceKey; readonly sealer: Sealer },
+  { type, id }: ValueKey,
+): Promise<Uint8Array | undefined> {
+  const row = await orUnavailable("readOneValue", () =>
+    database.db
+      .selectFrom("wa_value")
+      .select(["key_id", "ciphertext"])
+      .where("device", "=", device)
+      .where("type", "=", type)
+      .where("id", "=", id)
+      .executeTakeFirst(),
+  );
+  return row && sealer.open({ type, id }, { keyId: row.key_id, ciphertext: row.ciphertext });
 }
 
 /** Keys of all devices that were ever claimed, for telling a mistyped name. */

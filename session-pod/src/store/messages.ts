@@ -107,7 +107,7 @@ async function selectPending(database: Database, { devices, nowMs, most }: Pendi
     .execute();
 }
 
-function openOutbox(
+export function openOutbox(
   sealer: Sealer,
   { message_id: messageId, key_id: keyId, ciphertext }: SealedOutboxRow,
 ): OutboxMessage {

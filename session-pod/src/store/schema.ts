@@ -47,7 +47,7 @@ export interface InboxRow {
   sender_alias: Generated<string>;
 }
 
-type OutboxState = "Queued" | "Sent" | "Failed";
+export type OutboxState = "Queued" | "Sent" | "Failed";
 
 /** Messages to send. The message id is fixed when the row is made, so that a second try is the same message. */
 export interface OutboxRow {

@@ -1,10 +1,11 @@
 import type { Insertable, Transaction, Updateable } from "kysely";
 import type { DeviceKey, InboxMessage, OutboxFate, OutboxMessage } from "../sessions/ports.ts";
 import type { Batch } from "./batch.ts";
+import { dropPlaceholders, placeholderRows, writePlaceholders } from "./placeholders.ts";
 import type { InboxRow, OutboxRow, Tables, ValueRow } from "./schema.ts";
 import type { SealedPlace, Sealer } from "./seal.ts";
 
-/** SQLite takes 32,766 parameters in a statement, PostgreSQL 65,535; a row has at most seven. */
+/** SQLite takes 32,766 parameters in a statement, PostgreSQL 65,535; a row has at most ten. */
 const rowsPerStatement = 2_000;
 
 /** Where an inbox message is bound to: its three names together are unique within a device. */
@@ -28,6 +29,7 @@ export function encodeOutbox({ to, text }: Pick<OutboxMessage, "to" | "text">): 
 export interface SealedBatch {
   readonly values: readonly ValueRow[];
   readonly inbox: readonly Insertable<InboxRow>[];
+  readonly placeholders: readonly Insertable<InboxRow>[];
   readonly deletes: ReadonlyMap<string, readonly string[]>;
   readonly fates: readonly Fates[];
   readonly readdressed: readonly Pick<OutboxRow, "message_id" | "key_id" | "ciphertext">[];
@@ -67,8 +69,11 @@ export function sealBatch(device: DeviceKey, sealer: Sealer, batch: Batch): Seal
       sender: message.sender,
       message_id: message.messageId,
       timestamp_ms: message.timestampMs,
+      chat_alias: message.chatAlias ?? "",
+      sender_alias: message.senderAlias ?? "",
       ...sealed(inboxPlace(message), message.plaintext),
     })),
+    placeholders: placeholderRows(device, batch.unread, (names) => sealed(inboxPlace(names), new Uint8Array())),
     deletes: new Map([...deletes].map(([type, keys]) => [type, keys.map(({ id }) => id)])),
     fates: [...fates.values()].flatMap((same) => {
       const [first] = same;
@@ -86,6 +91,8 @@ export function sealBatch(device: DeviceKey, sealer: Sealer, batch: Batch): Seal
 export async function writeBatch(trx: Transaction<Tables>, device: DeviceKey, batch: SealedBatch): Promise<void> {
   await upsertValues(trx, batch.values);
   for (const [type, ids] of batch.deletes) await deleteValues(trx, { device, type, ids });
+  await writePlaceholders(trx, batch.placeholders);
+  await dropPlaceholders(trx, device, batch.inbox);
   for (const rows of slices(batch.inbox))
     await trx
       .insertInto("wa_inbox")

@@ -8,9 +8,11 @@ import {
   type SocketConfig,
 } from "@whiskeysockets/baileys";
 import type { GenerationStore } from "../sessions/ports.ts";
+import { otherAddress, pairIdOf, pairType } from "./aliases.ts";
 import { inboxBox, type Hold, type InboxBox } from "./key-store.ts";
 import type { Envelope, Envelopes } from "./stanzas.ts";
 import { withoutFailedTries } from "./tried-sessions.ts";
+import type { UnreadTraces } from "./unread.ts";
 
 export interface RepositoryOptions {
   readonly keys: SignalKeyStore;
@@ -18,6 +20,7 @@ export interface RepositoryOptions {
   readonly envelopes: Envelopes;
   readonly hold: Hold;
   readonly onReceived: (isRedelivery: boolean) => void;
+  readonly unread: UnreadTraces;
   /** What of a decrypted message the library may have. */
   readonly forLibrary: (sender: string, plaintext: Uint8Array) => Uint8Array;
 }
@@ -87,31 +90,50 @@ interface Decryption extends RepositoryOptions {
 }
 
 async function decryptOnce(
-  { keys, store, envelopes, hold, onReceived }: Decryption,
+  { keys, store, envelopes, hold, onReceived, unread }: Decryption,
   ciphertext: Uint8Array,
   decrypt: () => Promise<Uint8Array>,
 ): Promise<Uint8Array> {
-  const envelope = envelopes.of(ciphertext);
-  if (envelope === undefined) return await decrypt();
+  const remembered = envelopes.of(ciphertext);
+  if (remembered === undefined) return await decrypt();
+  const envelope = await withStoredAliases(remembered, keys);
   const stored = await hold(store.readInbox(envelope.chat, envelope.sender, envelope.messageId));
   if (stored !== undefined) {
     if (envelope.isContent) onReceived(true);
     return envelope.isContent ? Buffer.concat([stored, emptyPadded]) : emptyPadded;
   }
   const box: InboxBox = { messages: [] };
-  const padded = await inboxBox.run(box, async () =>
-    keys.transaction(async () => {
-      const plaintext = await decrypt();
-      if (envelope.isContent) box.messages.push(inboxMessage(envelope, plaintext));
-      return plaintext;
-    }, ratchets),
-  );
+  const padded = await inboxBox
+    .run(box, async () =>
+      keys.transaction(async () => {
+        const plaintext = await decrypt();
+        if (envelope.isContent) box.messages.push(inboxMessage(envelope, plaintext));
+        return plaintext;
+      }, ratchets),
+    )
+    .catch(async (error: unknown) => {
+      if (envelope.isContent) await unread.undecryptable(envelope, error);
+      throw error;
+    });
   if (box.messages.length > 0) await hold(store.commit({ inbox: box.messages }));
   if (envelope.isContent) onReceived(false);
   return padded;
 }
 
-function inboxMessage({ isContent: _isContent, ...head }: Envelope, padded: Uint8Array) {
+/** What the stanza does not say of its addresses, an earlier one may have said. */
+async function withStoredAliases(envelope: Envelope, keys: Pick<SignalKeyStore, "get">): Promise<Envelope> {
+  const chatAlias = envelope.chatAlias ?? (await storedAlias(envelope.chat, keys));
+  const isSame = envelope.sender === envelope.chat;
+  const senderAlias = envelope.senderAlias ?? (isSame ? chatAlias : await storedAlias(envelope.sender, keys));
+  return { ...envelope, chatAlias, senderAlias };
+}
+
+async function storedAlias(jid: string, keys: Pick<SignalKeyStore, "get">): Promise<string | undefined> {
+  const id = pairIdOf(jid);
+  return id === undefined ? undefined : otherAddress(jid, (await keys.get(pairType, [id]))[id]);
+}
+
+function inboxMessage({ isContent: _isContent, isPeer: _isPeer, ...head }: Envelope, padded: Uint8Array) {
   const paddingBytes = padded.at(-1) ?? 0;
   return { ...head, plaintext: padded.subarray(0, padded.length - paddingBytes) };
 }

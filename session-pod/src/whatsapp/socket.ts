@@ -22,8 +22,9 @@ import { personOf, type People } from "./resend.ts";
 import { ackFault, faultOf } from "./send-fault.ts";
 import { durableRepository } from "./signal-repository.ts";
 import { socketConfig } from "./socket-config.ts";
-import { Envelopes, outlineOf } from "./stanzas.ts";
+import { Envelopes, outlineOf, type Envelope } from "./stanzas.ts";
 import { Streams } from "./streams.ts";
+import { isKept, missingIn, UnreadTraces } from "./unread.ts";
 
 /** The library's goodbye waits 30 s for a silent server. */
 const goodbyeMs = 2_000;
@@ -36,6 +37,7 @@ export class WhatsAppSocket implements ClientSocket {
   readonly #hold: Hold;
   readonly #socket: WASocket;
   readonly #history: SessionHistory;
+  readonly #unread: UnreadTraces;
   #isOver = false;
 
   constructor(request: OpenRequest, credentials: Credentials, historyTurn: HistoryTurn) {
@@ -50,12 +52,18 @@ export class WhatsAppSocket implements ClientSocket {
       feed: async (message) => await this.#socket.upsertMessage(message, "append"),
       onBlob: (result) => this.#emit({ kind: "history", result }),
     });
+    this.#unread = new UnreadTraces({
+      store: request.store,
+      hold: this.#hold,
+      onUnread: (missing) => this.#emit({ kind: "unread", missing }),
+    });
     const makeSignalRepository = durableRepository({
       keys,
       store: request.store,
       envelopes,
       hold: this.#hold,
       onReceived: (isRedelivery) => this.#emit({ kind: "received", isRedelivery }),
+      unread: this.#unread,
       forLibrary: (sender, plaintext) =>
         isSelf(this.#credentials, sender) ? this.#history.withoutBlob(plaintext) : plaintext,
     });
@@ -128,7 +136,7 @@ export class WhatsAppSocket implements ClientSocket {
       ws.on("frame", (frame: BinaryNode | Uint8Array) => {
         if (!(frame instanceof Uint8Array)) tellMoment(() => ({ kind: "heard", ...outlineOf(frame) }));
       });
-    ws.prependListener("CB:message", (stanza: BinaryNode) => envelopes.remember(stanza));
+    ws.prependListener("CB:message", (stanza: BinaryNode) => this.#arrived(stanza, envelopes.remember(stanza)));
     ws.on("CB:success", () => this.#emit({ kind: "accepted" }));
     ws.on("CB:ack,class:message", ({ attrs }: BinaryNode) => this.#acknowledged(attrs));
     ws.on("unexpected-response", (_request: unknown, response: { statusCode?: number; resume(): void }) => {
@@ -141,6 +149,14 @@ export class WhatsAppSocket implements ClientSocket {
   #refusedUpgrade(upgradeStatus: number): void {
     const message = `the server answered the upgrade with HTTP ${upgradeStatus}`;
     void this.#socket.end(new Boom(message, { data: { upgradeStatus } }));
+  }
+
+  /** The library acknowledges at once what it does not even try to decrypt; a kill before the trace is stored costs the trace. */
+  #arrived(stanza: BinaryNode, envelope: Envelope): void {
+    const missing = missingIn(stanza);
+    if (missing === undefined || this.#isOver) return;
+    if (!isKept(envelope)) return this.#emit({ kind: "unread", missing });
+    void this.#unread.leave(envelope, missing);
   }
 
   #acknowledged(attrs: BinaryNode["attrs"]): void {

@@ -1,25 +1,32 @@
 import { createHash } from "node:crypto";
 import type { BinaryNode } from "@whiskeysockets/baileys";
 import type { InboxMessage } from "../sessions/ports.ts";
+import { aliasesIn } from "./aliases.ts";
 
 /** Which message a ciphertext belongs to. The library hands over the ciphertext alone. */
 export interface Envelope extends Omit<InboxMessage, "plaintext"> {
   /** Of several ciphertexts in one message, only the last carries its content; those before it carry keys. */
   readonly isContent: boolean;
+  /** A note of the own phone's to its devices, which is no message to anybody. */
+  readonly isPeer: boolean;
 }
 
 /** Ciphertexts of messages under way, by the very buffer that the library passes on. */
 export class Envelopes {
   readonly #envelopes = new WeakMap<Uint8Array, Envelope>();
 
-  /** @param nowMs when the stanza arrived, in milliseconds since 1970 */
-  remember(stanza: BinaryNode, nowMs = Date.now()): void {
+  /**
+   * @param nowMs when the stanza arrived, in milliseconds since 1970
+   * @returns the envelope of its content
+   */
+  remember(stanza: BinaryNode, nowMs = Date.now()): Envelope {
     const ciphertexts = (Array.isArray(stanza.content) ? stanza.content : [])
       .filter((child) => child.tag === "enc")
       .flatMap((child) => (child.content instanceof Uint8Array ? [child.content] : []));
     const head = headOf(stanza, ciphertexts, nowMs);
     for (const [index, ciphertext] of ciphertexts.entries())
       this.#envelopes.set(ciphertext, { ...head, isContent: index === ciphertexts.length - 1 });
+    return { ...head, isContent: true };
   }
 
   of(ciphertext: Uint8Array): Envelope | undefined {
@@ -32,7 +39,8 @@ export class Envelopes {
  * of the same account sent has its chat in `recipient`. Names go on as they are; what no database holds of them is the store's
  * to say.
  */
-function headOf({ attrs }: BinaryNode, ciphertexts: readonly Uint8Array[], nowMs: number): Omit<Envelope, "isContent"> {
+function headOf(stanza: BinaryNode, ciphertexts: readonly Uint8Array[], nowMs: number): Omit<Envelope, "isContent"> {
+  const { attrs } = stanza;
   const from = attrs["from"] ?? "";
   const id = attrs["id"] ?? "";
   return {
@@ -40,6 +48,8 @@ function headOf({ attrs }: BinaryNode, ciphertexts: readonly Uint8Array[], nowMs
     chat: attrs["recipient"] ?? from,
     sender: attrs["participant"] ?? from,
     timestampMs: timeOf(attrs["t"], nowMs),
+    isPeer: attrs["category"] === "peer",
+    ...aliasesIn(stanza),
   };
 }
 
