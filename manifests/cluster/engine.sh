@@ -17,7 +17,7 @@ engine_answers() { command -v docker > /dev/null && [ -z "$(engine_silence)" ]; 
 
 # The process of ours, if it runs; a number that another process has by now is no engine.
 engine_pid() {
-  local pid; pid=$(cat "$engine_pidfile" 2>/dev/null) && [ -n "$pid" ] && [ -r "/proc/$pid/cmdline" ] || return 1
+  local pid; pid=$(content "$engine_pidfile") && [ -n "$pid" ] && [ -r "/proc/$pid/cmdline" ] || return 1
   tr '\0' '\n' < "/proc/$pid/cmdline" | grep -qxF -- "--pidfile=$engine_pidfile" && echo "$pid"
 }
 engine_is_ours() { [ "${DOCKER_HOST:-}" = "$engine_socket" ]; }
@@ -69,7 +69,7 @@ engine_start() {
 engine_wait() { # its process
   for _ in $(seq 120); do
     ! engine_answers || return 0
-    kill -0 "$1" 2>/dev/null || { tail -n 15 "$engine_dir/dockerd.log"; echo "dockerd has ended"; return 1; }
+    [ -e "/proc/$1" ] || { tail -n 15 "$engine_dir/dockerd.log"; echo "dockerd has ended"; return 1; }
     sleep 0.5
   done
   engine_silence; tail -n 15 "$engine_dir/dockerd.log"; return 1
@@ -77,7 +77,7 @@ engine_wait() { # its process
 
 # What a killed engine left: files that name processes which are gone, or are somebody else's by now.
 engine_clear() {
-  local pid; pid=$(cat "$engine_dir/exec/containerd/containerd.pid" 2>/dev/null) || pid=
+  local pid; pid=$(content "$engine_dir/exec/containerd/containerd.pid")
   if [ -n "$pid" ] && [ -r "/proc/$pid/cmdline" ] && tr '\0' ' ' < "/proc/$pid/cmdline" | grep -qF "$engine_dir/exec"; then
     say "ending containerd ($pid), which a killed engine left"; kill "$pid"; sleep 1
   fi
@@ -88,7 +88,7 @@ without_ours() { tr ':' '\n' <<< "$PATH" | grep -vxF "$CACHE/bin" | paste -sd:; 
 
 # The first of three networks that no route of this machine touches; kept, since what is in the data has addresses of it.
 engine_network() {
-  local network; network=$(cat "$engine_dir/network" 2>/dev/null) || network=
+  local network; network=$(content "$engine_dir/network")
   if [ -n "$network" ]; then echo "$network"; return; fi
   for network in 172.30.0.0/16 10.213.0.0/16 10.86.0.0/16; do
     [ -z "$(ip -4 route show root "$network"; ip -4 route show match "$network" | sed '/^default/d')" ] || continue

@@ -30,7 +30,7 @@ schema() { # others are compiled against its emitted declarations
 }
 
 # Exactly the packages that were tested: copied from node_modules, not resolved anew.
-packages() { # workspace, target folder
+production_packages() { # workspace, target folder
   local path listed
   # npm ends with an error over peer packages that are left out on purpose (.npmrc); what it lists is whole.
   listed=$(cd "$root" && { npm ls --omit=dev --all --parseable -w "@wa/$1" 2> "$CACHE/logs/npm-ls.log" || true; })
@@ -47,7 +47,7 @@ node_image() { # workspace, entry point inside dist
   local context=$work/$1
   schema
   mkdir -p "$context/app/$1" "$context/packages"
-  packages "$1" "$context/packages"
+  production_packages "$1" "$context/packages"
   cp -r "$work/schema/." "$context/app/"; cp "$root/$1/package.json" "$context/app/$1/"
   step "compiling $1" "make check says more" tsc -p "$root/$1/tsconfig.build.json" --outDir "$context/app/$1/dist"
   cp "$root"/{LICENSE,NOTICE} "$context/app/"

@@ -1,5 +1,7 @@
+import { globSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { Stage } from "./stage.ts";
+import { root, Stage } from "./stage.ts";
 
 /** An engine that answers at Docker's own place and does what it is asked, save what a test says. */
 const engine = (exceptions: string): string => `
@@ -123,4 +125,11 @@ describe("what is left of an earlier run", () => {
     const { said } = stage.run("manifests/cluster/build-binaries.sh all");
     expect(said).toMatch(/building 1 of 1: etcd [\d.]+\n/);
   });
+});
+
+const scripts = globSync(["manifests/cluster/**/*.sh", "tools/**/*.sh", ".ci/run", "bench/*.sh"], { cwd: root });
+
+it.each(scripts)("%s throws no error away", (script) => {
+  const lines = readFileSync(join(root, script), "utf8").split("\n");
+  expect(lines.filter((line) => /(2|&)> *\/dev\/null|2>&- /.test(line))).toEqual([]);
 });

@@ -111,3 +111,34 @@ ${start}; kill $!`);
     expect(said).toContain("started anew");
   });
 });
+
+describe("ours, where it runs", () => {
+  /** A process that was started as ours is, and the socket that it answers at. */
+  const running = `mkdir -p $CACHE/engine
+sh -c 'while sleep 0.1; do :; done' dockerd "--pidfile=$CACHE/engine/docker.pid" & echo $! > $CACHE/engine/docker.pid`;
+  const answersEverywhere = (containers: string): string =>
+    `case "$*" in "ps "*) echo ${containers} ;; *) echo 20.10.24 ;; esac`;
+
+  it("is used before one that answers at Docker's own place, since the cluster is in it", () => {
+    using stage = machine(new Stage(), "echo a second one >&2").play("docker", answersEverywhere(""));
+    const { said } = stage.run(`${running}\n${start}; kill $!`);
+    expect(said).toContain(`DOCKER_HOST=unix://${stage.cache}/engine/docker.sock\n`);
+  });
+
+  it("ends by its own process, and with it its files", () => {
+    using stage = machine(new Stage(), "").play("docker", answersEverywhere(""));
+    const { said } = stage.run(
+      `${running}\nmanifests/cluster/stop-docker.sh; kill -0 $! || echo ended; ls $CACHE/engine`,
+    );
+    expect(said).toContain("our Docker engine (");
+    expect(said).toContain("ended\n");
+    expect(said).not.toContain("docker.pid");
+  });
+
+  it("goes on while a container runs in it, and says which", () => {
+    using stage = machine(new Stage(), "").play("docker", answersEverywhere("wa-demo-worker"));
+    const { said } = stage.run(`${running}\nmanifests/cluster/stop-docker.sh; kill -0 $! && echo it lives; kill $!`);
+    expect(said).toContain("goes on, since containers run in it: wa-demo-worker");
+    expect(said).toContain("it lives");
+  });
+});

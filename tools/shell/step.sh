@@ -5,12 +5,19 @@
 set -Eeuo pipefail
 export CACHE=${CACHE:-$HOME/.cache/wa-cluster}
 told=97
+case "$CACHE" in
+  /*[[:space:]:]* | [!/]*)
+    printf 'FAILED  CACHE is "%s"; allowed: an absolute path without spaces and colons\nwhat to do: set CACHE to such a path\n' "$CACHE" >&2; exit "$told" ;;
+esac
 # Lines of a failed command that are shown; all of them stand in its log.
 shown_lines=25
 # Seconds that nobody needs to be told of beforehand.
 short=5
 shell_folder=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 mkdir -p "$CACHE/logs" "$CACHE/took"
+
+# What a file says; nothing where there is none.
+content() { [ ! -f "$1" ] || cat "$1"; }
 
 say() { printf '%s  %s\n' "$(date +%T)" "$*" >&2; }
 

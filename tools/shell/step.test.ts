@@ -80,7 +80,12 @@ it.each([
 ])("says that a step took %s s last time, where that is long enough to be told: %s", (seconds, expected) => {
   using stage = new Stage().write("took/compiling", seconds);
   expect(stage.run(`${source}; step "compiling" "look" true`).said).toContain(expected);
-  expect(stage.read("took/compiling")).toBe("0\n");
+});
+
+it("keeps how long it took", () => {
+  using stage = new Stage();
+  stage.run(`${source}; step "1 of 2: compiling" "look" sleep 1`);
+  expect(Number(stage.read("took/compiling"))).toBeGreaterThan(0);
 });
 
 it("keeps no time of a step that failed", () => {
@@ -105,3 +110,13 @@ it("names what is missing where only root can install it", () => {
   const { said } = stage.run(`${source}; packages no-such-program:wanted bash also-missing`);
   expect(said).toContain("missing: wanted also-missing, and only root can install them");
 });
+
+it.each(["relative/path", "/with space", "/with:colon", "."])(
+  "refuses the CACHE %j, and says what is allowed",
+  (CACHE) => {
+    using stage = new Stage();
+    const { code, said } = stage.run(source, { CACHE });
+    expect(code).toBe(97);
+    expect(said).toContain(`CACHE is "${CACHE}"; allowed: an absolute path`);
+  },
+);
