@@ -1,15 +1,17 @@
 import { deriveCanaryKey } from "@wa/schema";
+import type { Logger } from "pino";
 import { readConfig, type Config } from "./config/config.ts";
 import { readUninstallConfig } from "./config/uninstall-config.ts";
 import { wallAndMonotonic } from "./controllers/context.ts";
 import { run, type HubInput, type Secrets } from "./controllers/run.ts";
 import { UninstallRefusedError } from "./controllers/uninstall-leave.ts";
 import { uninstall } from "./controllers/uninstall.ts";
-import { findAuthority, prepareInstallation, type Installation } from "./hub/bootstrap.ts";
+import { findAuthority, prepareInstallation, readStoreUrl, type Installation } from "./hub/bootstrap.ts";
 import { ledgerName } from "./hub/ledger-lease.ts";
 import { createHubMetrics } from "./hub/metrics.ts";
 import { startStandby } from "./hub/standby.ts";
-import { startHub, type HubOptions } from "./hub/start-hub.ts";
+import { startHub, type Hub, type HubOptions } from "./hub/start-hub.ts";
+import { StoreWatch } from "./hub/store-watch.ts";
 import { loadClusterAccess } from "./kube/kubeconfig.ts";
 import { createKubeMetrics, type KubeMetrics } from "./kube/metrics.ts";
 import { connectTransport, type Transport } from "./kube/transport.ts";
@@ -33,14 +35,11 @@ async function main(command: string | undefined): Promise<void> {
     kubeMetrics,
     logger,
     prepare: async () => await first.secrets(),
-    startHub: async (input) =>
-      await startHub({
-        ...hubOptions(config, input),
-        authority: (await first.read()).authority,
-        transport,
-        logger,
-        metrics,
-      }),
+    startHub: async (input) => {
+      const { authority } = await first.read();
+      const hub = await startHub({ ...hubOptions(config, input), authority, transport, logger, metrics });
+      return withStoreWatch(hub, async () => await first.storeUrl(), logger);
+    },
     startStandby: async () => {
       const { podNamespace: namespace, hubCaSecret: name } = config;
       const authority = await findAuthority(transport, { namespace, name });
@@ -76,7 +75,19 @@ async function runUninstall(transport: Transport, kubeMetrics: KubeMetrics): Pro
   await transport.close();
 }
 
-/** The installation's Secrets, read once a process. */
+/** The hub, and beside it whoever tells it of another URL in the store's Secret. */
+function withStoreWatch(hub: Hub, read: () => Promise<string>, logger: Logger): Hub {
+  const watch = new StoreWatch({ read, onUrl: (url) => hub.setStoreUrl(url), logger });
+  return {
+    ...hub,
+    [Symbol.asyncDispose]: async () => {
+      await watch[Symbol.asyncDispose]();
+      await hub[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** The installation's Secrets, read once a process; the store's URL again and again while it leads. */
 class FirstStart {
   readonly #transport: Transport;
   readonly #config: Config;
@@ -96,6 +107,11 @@ class FirstStart {
       store,
     });
     return await this.#installation;
+  }
+
+  async storeUrl(): Promise<string> {
+    const { podNamespace: namespace, store } = this.#config;
+    return await readStoreUrl(this.#transport, { namespace, store });
   }
 
   async secrets(): Promise<Secrets> {

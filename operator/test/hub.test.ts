@@ -167,6 +167,40 @@ describe("a pod's token", () => {
   });
 });
 
+describe("another URL of the store", () => {
+  it("is told at once to a linked pod that understands it, and to nobody else; whoever links later hears of it", async () => {
+    await using hub = await hubOf();
+    const [able, old, late] = [await ourPod(), await ourPod(), await ourPod()];
+    const [renewed, first] = [await dial(hub, able.token).opened(), await dial(hub, old.token).opened()];
+    renewed.say({ ...helloOf({ namespace, ...able }), abilities: ["store-login", "something-newer"] });
+    first.say({ ...helloOf({ namespace, ...old }) });
+    await renewed.heard("welcome");
+    await first.heard("welcome");
+    hub.setStoreUrl("sqlite://x");
+    hub.setStoreUrl("postgres://another");
+    const urls = (dialer: LinkDialer) =>
+      dialer.frames.flatMap((frame) => (frame.kind === "welcome" ? [frame.store.url] : []));
+    await expect.poll(() => urls(renewed)).toEqual(["sqlite://x", "postgres://another"]);
+    const lately = await dial(hub, late.token).opened();
+    lately.hello(late);
+    expect(await lately.heard("welcome")).toMatchObject({ store: { url: "postgres://another" } });
+    expect(urls(first)).toEqual(["sqlite://x"]);
+    expect(first.closed).toBe(false);
+  });
+
+  it("that a pod does not work with stands on the board until it does", async () => {
+    await using hub = await hubOf();
+    const pod = await ourPod();
+    const dialer = await dial(hub, pod.token).opened();
+    dialer.hello(pod);
+    const store = { reason: "StoreChanged", message: "works with a, and told is b" };
+    dialer.say({ kind: "egress", observedIPs: [], store });
+    await expect.poll(() => hub.pods().get(pod.uid)?.storeProblem).toEqual(store);
+    dialer.say({ kind: "egress", observedIPs: [] });
+    await expect.poll(() => hub.pods().get(pod.uid)?.storeProblem).toBeUndefined();
+  });
+});
+
 describe("a replica that does not lead", () => {
   const place = (port: number) => ({ authority, names: ["localhost"], port });
 

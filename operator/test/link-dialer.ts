@@ -21,6 +21,7 @@ export const helloOf = ({ namespace, name, uid }: PodName): Extract<PodFrame, { 
   pod: { namespace, name, uid, node: "n" },
   sessions: [],
   selfGranted: [],
+  abilities: [],
 });
 
 /** A pod's end of the link, frame by frame. */

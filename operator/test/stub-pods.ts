@@ -115,7 +115,7 @@ class StubPod {
       snapshot: () => {
         const sessions = [...this.#reports.values()];
         return {
-          hello: { kind: "hello", version: linkVersion, endpoint, pod, sessions, selfGranted: [] },
+          hello: { kind: "hello", version: linkVersion, endpoint, pod, sessions, selfGranted: [], abilities: [] },
           egress: { kind: "egress", observedIPs: [] },
           queue: { kind: "grant-request", requests: [] },
         };

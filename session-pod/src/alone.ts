@@ -44,6 +44,20 @@ interface Identity {
   readonly canaryKeyBase64: string;
 }
 
+/** Opened by the claim, and again as long as the database is away. */
+function storeOf(
+  { storeUrl }: AloneConfig,
+  { canaryKeyBase64 }: ReturnType<typeof identityOf>,
+  onTrouble: OnTrouble,
+): LateStore {
+  const { installation } = alone;
+  return new LateStore({
+    url: storeUrl,
+    open: async (url) => await openStore({ url, canaryKeyBase64, installation, onTrouble }),
+    onProblem: () => undefined,
+  });
+}
+
 async function run(config: AloneConfig): Promise<void> {
   const log = createLog(config.logLevel);
   const identity = identityOf(config);
@@ -52,10 +66,7 @@ async function run(config: AloneConfig): Promise<void> {
     metrics.storeTrouble.inc({ operation: trouble.operation });
     log.warn(trouble, "store trouble");
   };
-  const { canaryKeyBase64 } = identity;
-  const storeOptions = { url: config.storeUrl, canaryKeyBase64, installation: alone.installation, onTrouble };
-  // Opened by the claim, and again as long as the database is away.
-  await using store = new LateStore(async () => await openStore(storeOptions));
+  await using store = storeOf(config, identity, onTrouble);
   const dialer = dialerFor(config);
   const library = whatsAppLibrary(config.rootKeyHex);
   const sessions = new Sessions({

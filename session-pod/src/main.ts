@@ -66,7 +66,15 @@ function openWorkplace({ whatsapp, installation, canaryKeyBase64, store: { url }
   // Whatever of the client library takes no dispatcher must not leave by another way.
   setGlobalDispatcher(dialer.dispatcher);
   const library = whatsAppLibrary(whatsapp.rootKeyHex);
-  const store = new LateStore(async () => await openStore({ url, installation, canaryKeyBase64, onTrouble }));
+  const store = new LateStore({
+    url,
+    open: async (at) => await openStore({ url: at, installation, canaryKeyBase64, onTrouble }),
+    onProblem: (problem) => {
+      if (problem === undefined) log.info("the store is used as the operator told last");
+      else log.warn({ ...problem }, "the store is used as before");
+      hosting.storeProblem(problem);
+    },
+  });
   const sessions = new Sessions({
     store,
     dialer,
@@ -82,6 +90,7 @@ function openWorkplace({ whatsapp, installation, canaryKeyBase64, store: { url }
   return {
     sessions,
     defaultVersion: library.defaultVersion,
+    useStore: (next) => store.useUrl(next),
     observeIP: async (echoUrls) => await dialer.observeIP(echoUrls),
     lookAtProxyLogin: async () => await proxyLogin(readCredentials),
     close: async () => {

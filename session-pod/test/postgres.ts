@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { appendFile, chmod, chown, mkdtemp, readFile, rm } from "node:fs/promises";
+import { appendFile, chmod, chown, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -29,8 +29,15 @@ export interface TestPostgres {
   stop(): Promise<void>;
 }
 
-/** Starts PostgreSQL 15 (Debian package `postgresql-15`) in a temporary folder. Throws, naming what is missing, where it cannot. */
-export async function startPostgres(): Promise<TestPostgres> {
+interface PostgresOptions {
+  readonly askPasswordOf?: readonly string[];
+}
+
+/**
+ * Starts PostgreSQL 15 (Debian package `postgresql-15`) in a temporary folder. Who has its account needs no password, but for
+ * the roles in `askPasswordOf`. Throws, naming what is missing, where it cannot.
+ */
+export async function startPostgres({ askPasswordOf = [] }: PostgresOptions = {}): Promise<TestPostgres> {
   if (!existsSync(`${binaries}/postgres`))
     throw new Error(`PostgreSQL 15 is missing (${binaries}/postgres): apt-get install postgresql-15`);
   const folder = await mkdtemp(join(tmpdir(), "wa-postgres-"));
@@ -38,6 +45,9 @@ export async function startPostgres(): Promise<TestPostgres> {
   const port = await freePort();
   const data = join(folder, "data");
   await asServer("initdb", ["-D", data, "-A", "trust", "-U", account, "--no-sync", "-E", "UTF8"]);
+  const asked = askPasswordOf.map((role) => `host all ${role} 127.0.0.1/32 scram-sha-256\n`).join("");
+  const access = join(data, "pg_hba.conf");
+  await writeFile(access, `${asked}${await readFile(access, "utf8")}`);
   await appendFile(
     join(data, "postgresql.conf"),
     `\nport = ${port}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = ''\nmax_connections = 60\n`,

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { currentDataKey, deriveCanaryKey, storeKey } from "@wa/schema";
-import type { Claim, Store } from "../src/sessions/ports.ts";
+import type { Claim, RenewableStore, Store } from "../src/sessions/ports.ts";
 import { openStore, type OpenStoreOptions } from "../src/store/open-store.ts";
 import { startPostgres } from "./postgres.ts";
 
@@ -37,7 +37,7 @@ export const databaseKinds = [
   ["postgres", startPostgresDatabases],
 ] as const;
 
-export function open(url: string, changes: Partial<OpenStoreOptions> = {}): Promise<Store> {
+export function open(url: string, changes: Partial<OpenStoreOptions> = {}): Promise<RenewableStore> {
   return openStore({ url, installation, canaryKeyBase64: deriveCanaryKey(masterKey), ...changes });
 }
 

@@ -166,6 +166,14 @@ export const endpointReasons = {
   Orphaned: { means: "no member names it any more; it goes when it is empty", act: "" },
   NodeDeleted: { means: "its node was deleted; its devices leave", act: "" },
   EgressUnready: { means: "its session pod reports a fault of the way out", act: "The message says which." },
+  StoreChanged: {
+    means: "it works; the store's Secret names another host or database, which a session pod takes at its next start",
+    act: "[Another password, another database](../install.md#another-password-another-database).",
+  },
+  StoreLoginRefused: {
+    means: "it works with the login of before; the one that the store's Secret holds now is not accepted",
+    act: "Give the database the Secret's login, or the Secret the database's; the pod goes on trying.",
+  },
   ProxySecretMissing: { means: "the proxy's Secret does not exist", act: giveSecret },
   ProxySecretKeyMissing: { means: "the proxy's Secret lacks a key", act: giveSecret },
   EchoFailed: {

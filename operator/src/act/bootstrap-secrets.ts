@@ -32,7 +32,7 @@ export async function findSecret(
   return found && textsOf(found);
 }
 
-/** A Secret that has to be there already. @throws an error that names it and the key, never a value. */
+/** A value of a Secret that has to be there already, without the newline that a file of it ends with. @throws an error that names it and the key, never a value. */
 export async function readSecretKey(
   transport: Transport,
   place: { readonly namespace: string; readonly name: string; readonly key: string },
@@ -40,8 +40,9 @@ export async function readSecretKey(
   const { namespace, name, key } = place;
   const texts = await findSecret(transport, { namespace, name });
   if (texts === undefined) throw new Error(`Secret ${namespace}/${name} does not exist; it must hold the key ${key}`);
-  const value = texts[key];
-  if (value === undefined || value === "") throw new Error(`Secret ${namespace}/${name} has no key ${key}`);
+  const value = texts[key]?.trim();
+  if (value === undefined) throw new Error(`Secret ${namespace}/${name} has no key ${key}`);
+  if (value === "") throw new Error(`Secret ${namespace}/${name} holds nothing under its key ${key}`);
   return value;
 }
 

@@ -13,6 +13,7 @@ const hello = {
   pod: { ...pod, node: "n" },
   sessions: [],
   selfGranted: [],
+  abilities: [],
 } as const;
 
 function boardAt(clock: { nowMs: number }) {
@@ -34,13 +35,13 @@ it("a refusal is told once, however often the pod dials, and does not count as a
 it("a pod that was heard keeps what it said while its next link is refused, and a welcome ends the refusal", () => {
   const clock = { nowMs: 100 };
   const { board, of } = boardAt(clock);
-  board.linked({ ...hello, sessions: [], selfGranted: [] }, "eu-px", unknown);
+  board.linked({ ...hello, sessions: [], selfGranted: [], abilities: [] }, "eu-px", unknown);
   board.egress(pod.uid, { kind: "egress", observedIPs: ["192.0.2.1"] });
   board.closed(pod.uid);
   clock.nowMs = 5_000;
   board.refused(pod, "eu-px", refusal);
   expect(of()).toMatchObject({ lastHeardMs: 100, observedIPs: ["192.0.2.1"], refusal });
-  board.linked({ ...hello, sessions: [], selfGranted: [] }, "eu-px", unknown);
+  board.linked({ ...hello, sessions: [], selfGranted: [], abilities: [] }, "eu-px", unknown);
   expect(of()?.refusal).toBeUndefined();
 });
 
@@ -73,7 +74,7 @@ describe("what a pod says first to a leader that has just begun", () => {
       },
     })),
   });
-  const helloOf = (...sessions: SessionReport[]) => ({ ...hello, sessions, selfGranted: [] });
+  const helloOf = (...sessions: SessionReport[]) => ({ ...hello, sessions, selfGranted: [], abilities: [] });
   const sessionsOf = (board: Board) => [...(board.pods().get(pod.uid)?.sessions.keys() ?? [])];
   const formerOf = (board: Board) =>
     [...(board.pods().get(pod.uid)?.former?.sessions.values() ?? [])].map(({ device, state }) => [device.name, state]);

@@ -156,15 +156,16 @@ export class Board {
     this.#tell({ kind: "Device", namespace: session.device.namespace, name: session.device.name });
   }
 
-  egress(podUid: string, { observedIPs, problem }: Egress): void {
+  egress(podUid: string, { observedIPs, problem, store }: Egress): void {
     const entry = this.#entries.get(podUid);
     if (entry === undefined) return;
-    const { egressProblem: _before, ...pod } = entry.pod;
+    const { egressProblem: _before, storeProblem: _told, ...pod } = entry.pod;
     entry.pod = {
       ...pod,
       observedIPs,
       lastHeardMs: this.#nowMs(),
       ...(problem !== undefined && { egressProblem: problem }),
+      ...(store !== undefined && { storeProblem: store }),
     };
     this.#tell({ kind: "Endpoint", namespace: pod.namespace, name: pod.endpoint });
   }

@@ -40,7 +40,7 @@ export async function prepareInstallation(transport: Transport, names: Bootstrap
   return {
     masterKey: parseMasterKey(key["key"] ?? ""),
     authority: authorityIn(ca),
-    storeUrl: await storeUrlOf(transport, names),
+    storeUrl: await firstStoreUrl(transport, names),
   };
 }
 
@@ -58,11 +58,24 @@ export async function findAuthority(
   return texts && authorityIn(texts);
 }
 
-async function storeUrlOf(transport: Transport, { namespace, store }: BootstrapNames): Promise<string> {
+/** The store's URL as its Secret says now; makes nothing. @throws an error that names Secret and key */
+export async function readStoreUrl(
+  transport: Transport,
+  { namespace, store }: Pick<BootstrapNames, "namespace" | "store">,
+): Promise<string> {
   if (store.kind === "Url") return await readSecretKey(transport, { namespace, name: store.secret, key: store.key });
-  const { secret, host, port, database, user } = store;
-  const { password = "" } = await ensureSecret(transport, { namespace, name: secret }, () => ({
-    password: newPassword(),
-  }));
+  return ownUrl(store, await readSecretKey(transport, { namespace, name: store.secret, key: "password" }));
+}
+
+async function firstStoreUrl(transport: Transport, { namespace, store }: BootstrapNames): Promise<string> {
+  if (store.kind === "OwnDatabase")
+    await ensureSecret(transport, { namespace, name: store.secret }, () => ({ password: newPassword() }));
+  return await readStoreUrl(transport, { namespace, store });
+}
+
+function ownUrl(
+  { host, port, database, user }: Extract<BootstrapNames["store"], { kind: "OwnDatabase" }>,
+  password: string,
+): string {
   return `postgres://${encodeURIComponent(user)}:${encodeURIComponent(password)}@${host}:${port}/${encodeURIComponent(database)}`;
 }

@@ -1,4 +1,4 @@
-import { linkVersion, type HubFrame, type PodFrame, type Welcome } from "@wa/schema";
+import { linkVersion, podAbilities, type HubFrame, type PodFrame, type Welcome } from "@wa/schema";
 import type { Logger } from "pino";
 import type { Transport } from "../kube/transport.ts";
 import { Admission, type AdmittedPod } from "./admission.ts";
@@ -35,13 +35,16 @@ export interface HubOptions {
 
 export interface Hub extends Links, AsyncDisposable {
   readonly port: number;
+  /** From now on, what pods are told of the store; those that are linked and understand it hear of it at once. */
+  setStoreUrl(url: string): void;
 }
 
 /** The leader's end of all links. Ends every link when it is disposed of; the pods' sessions live on. */
 export async function startHub(options: HubOptions): Promise<Hub> {
   const hub = new HubServer(options);
   const port = await hub.listen();
-  return Object.assign(hub.links(), { port, [Symbol.asyncDispose]: async () => await hub.stop() });
+  const setStoreUrl = (url: string): void => hub.setStoreUrl(url);
+  return Object.assign(hub.links(), { port, setStoreUrl, [Symbol.asyncDispose]: async () => await hub.stop() });
 }
 
 class HubServer {
@@ -55,11 +58,15 @@ class HubServer {
   readonly #links = new Map<string, Link>();
   /** Requests of one pod are answered one after the other. */
   readonly #queues = new Map<string, Promise<void>>();
+  /** Pods that take a second welcome over a standing link; those of the first release end their process. */
+  readonly #renewable = new WeakSet<Link>();
+  #welcome: HubOptions["welcome"];
   #server: TlsServer | undefined;
 
   constructor(options: HubOptions) {
     const { transport, namespace, budgetOf } = options;
     this.#options = options;
+    this.#welcome = options.welcome;
     this.#refusals = new RefusalLog(options.metrics, options.logger);
     this.#admission = new Admission({
       ...options,
@@ -86,6 +93,12 @@ class HubServer {
         this.#inOrder(podUid, async () => await this.#grants.forget(podUid));
       },
     };
+  }
+
+  setStoreUrl(url: string): void {
+    if (url === this.#welcome.store.url) return;
+    this.#welcome = { ...this.#welcome, store: { url } };
+    for (const link of this.#links.values()) if (this.#renewable.has(link)) this.#sendWelcome(link);
   }
 
   async listen(): Promise<number> {
@@ -169,9 +182,14 @@ class HubServer {
     this.#links.set(uid, link);
     older?.drop();
     this.#board.linked({ ...hello, pod: { namespace, name, uid, node } }, endpoint, this.#options.assignedTo(uid));
-    this.#send(link, { kind: "welcome", version: linkVersion, term: this.#options.term, ...this.#options.welcome });
+    if (hello.abilities.includes(podAbilities.storeLogin)) this.#renewable.add(link);
+    this.#sendWelcome(link);
     this.#sendDesired(uid);
     this.#inOrder(uid, async () => await this.#grants.charge(pod, hello.selfGranted));
+  }
+
+  #sendWelcome(link: Link): void {
+    this.#send(link, { kind: "welcome", version: linkVersion, term: this.#options.term, ...this.#welcome });
   }
 
   /** Without a wish nothing is sent: an empty set would release what a pod runs for an earlier leader. */

@@ -104,3 +104,29 @@ it("a trouble is told by one Event when it begins; what passes by itself by none
   expect(endpointNotes({ ...endpoint, status: broken }, broken)).toEqual([]);
   expect(endpointNotes(endpoint, { ...endpoint.status, conditions: conditions([]) })).toEqual([]);
 });
+
+describe("an endpoint that works says of the store", () => {
+  const store = { reason: "StoreChanged", message: "works with db-a, and told is db-b" };
+  const on = (...links: readonly PodLink[]) => readyOf(links);
+
+  it("which pod works with another one than it was told, and of how many that is true", () => {
+    const [one, two] = [linkedWith([], { storeProblem: store }), linkedWith([], { uid: "two", storeProblem: store })];
+    expect(on(one)).toMatchObject({
+      status: "True",
+      reason: "StoreChanged",
+      message: "session pod eu-px-0: works with db-a, and told is db-b",
+    });
+    expect(on(one, two)?.message).toContain("session pod eu-px-0 (and 1 more): works with");
+  });
+
+  it("a later pod's word for it by the nearest one that this operator knows", () => {
+    const storeProblem = { reason: "StoreSomethingNewer", message: "words" };
+    expect(on(linkedWith([], { storeProblem }))).toMatchObject({ status: "True", reason: "StoreChanged" });
+  });
+
+  it("nothing while the way out has a fault, or once the pod is gone", () => {
+    const egressProblem = { reason: "ProxySecretMissing", message: "no Secret" };
+    expect(on(linkedWith([], { storeProblem: store, egressProblem }))).toMatchObject({ reason: "ProxySecretMissing" });
+    expect(on(linkedWith([], { storeProblem: store, isConnected: false }))?.reason).not.toBe("StoreChanged");
+  });
+});

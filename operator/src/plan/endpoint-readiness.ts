@@ -31,10 +31,14 @@ export function endpointConditions(
 /** An Event for a trouble that somebody may have to mend, once when it begins. */
 export function endpointNotes({ status: found }: EgressEndpoint, next: EndpointStatus): Note[] {
   const ready = conditionOf(next, "Ready");
-  if (ready?.status !== "False" || passing.has(ready.reason)) return [];
+  if (ready === undefined || (ready.status !== "False" && !told.has(ready.reason)) || passing.has(ready.reason))
+    return [];
   if (conditionOf(found, "Ready")?.reason === ready.reason) return [];
   return [{ type: "Warning", reason: ready.reason, message: ready.message }];
 }
+
+/** While the endpoint works. */
+const told: ReadonlySet<string> = new Set(["StoreChanged", "StoreLoginRefused"] satisfies EndpointReason[]);
 
 /** Wanted by a person, or over by itself. */
 const passing: ReadonlySet<string> = new Set(["Draining", "Disabled", "Orphaned", "NotLinked"]);
@@ -52,9 +56,26 @@ function readiness(endpoint: EgressEndpoint, pods: readonly PodRecord[], world: 
   if (trouble !== undefined) return { type, status: "False", ...withField(trouble, endpoint, world) };
   if (pods.length === 0)
     return { type, status: "True", reason: "Idle", message: "takes devices; no session pod runs yet" };
-  if (linked.length > 0) return { type, status: "True", reason: "Linked", message: "its session pods answer" };
+  if (linked.length > 0) return { type, status: "True", ...(storeTrouble(linked) ?? linkedWell) };
   const hindrance = pods.map((record) => podTrouble(record, endpoint, world)).find((found) => found !== undefined);
   return { type, status: "False", ...(hindrance ?? refusalOf(links) ?? notLinked) };
+}
+
+const linkedWell: Trouble = { reason: "Linked", message: "its session pods answer" };
+
+/** Its devices work, and somebody who has changed the store's Secret learns what became of it. */
+function storeTrouble(linked: readonly PodLink[]): Trouble | undefined {
+  const found = linked.flatMap(({ name, storeProblem }) =>
+    storeProblem === undefined ? [] : [{ name, storeProblem }],
+  );
+  const [first] = found;
+  if (first === undefined) return undefined;
+  const { reason, message } = first.storeProblem;
+  const more = found.length > 1 ? ` (and ${found.length - 1} more)` : "";
+  return {
+    reason: isEndpointReason(reason) ? reason : "StoreChanged",
+    message: `session pod ${first.name}${more}: ${message}`,
+  };
 }
 
 const notLinked: Trouble = { reason: "NotLinked", message: "none of its session pods has a link to the operator" };

@@ -76,6 +76,8 @@ export interface PodLink {
   readonly former?: { readonly sessions: ReadonlyMap<string, SessionReport>; readonly sinceMs: number };
   readonly observedIPs: readonly string[];
   readonly egressProblem?: { readonly reason: string; readonly message: string };
+  /** It works with another store, or by another login, than it was told last. */
+  readonly storeProblem?: { readonly reason: string; readonly message: string };
   /** Why the hub has refused its last link; a link that stands has none. */
   readonly refusal?: { readonly reason: string; readonly message: string };
 }

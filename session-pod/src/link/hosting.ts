@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import {
   linkVersion,
+  podAbilities,
   type AssignFrame,
   type Assignment,
   type PodFrame,
@@ -11,6 +12,7 @@ import type { Logger } from "pino";
 import type { Dialer, ProxyLogin } from "../sessions/ports.ts";
 import type { Sessions } from "../sessions/sessions.ts";
 import { HubLink, type LeaderFrame } from "./hub-link.ts";
+import type { StoreProblem } from "./late-store.ts";
 import { noSelfGrants, planSelfGrants, type SelfGrants, type Waiting } from "./self-grants.ts";
 import type { StateFile } from "./state-file.ts";
 import { isAtRest, withoutResting, type Charge, type StateMemory } from "./state-memory.ts";
@@ -29,6 +31,8 @@ export interface Workplace {
   readonly sessions: Sessions;
   /** What the client library announces by itself. */
   readonly defaultVersion: string;
+  /** Another URL of the store: taken up under the sessions, or told as a problem. */
+  readonly useStore: (url: string) => void;
   readonly observeIP: Dialer["observeIP"];
   readonly lookAtProxyLogin: () => Promise<ProxyLogin>;
   readonly close: () => Promise<void>;
@@ -55,6 +59,7 @@ export class Hosting {
   #workplace: Workplace | undefined;
   #watch: WayOutWatch | undefined;
   #wayOut: WayOut = unknownWayOut;
+  #storeProblem: StoreProblem | undefined;
   #selfGrants: SelfGrants = noSelfGrants;
   #charges: readonly Charge[] = [];
   #chargesTold = 0;
@@ -71,7 +76,7 @@ export class Hosting {
       log: options.log,
       snapshot: () => ({
         hello: this.#hello(),
-        egress: egressFrame(this.#wayOut),
+        egress: this.#egress(),
         queue: { kind: "grant-request", requests: [...this.#queue] },
       }),
       onWelcome: (welcome) => this.#welcomed(welcome),
@@ -112,6 +117,17 @@ export class Hosting {
     await this.#workplace?.close();
   }
 
+  /** What the operator shall know of the store; undefined: all is as it told. */
+  storeProblem(problem: StoreProblem | undefined): void {
+    this.#storeProblem = problem;
+    this.#link.sendEgress(this.#egress());
+  }
+
+  #egress(): Extract<PodFrame, { kind: "egress" }> {
+    const store = this.#storeProblem;
+    return { ...egressFrame(this.#wayOut), ...(store && { store: { ...store } }) };
+  }
+
   get #queue(): readonly Waiting[] {
     return this.#workplace?.sessions.grantQueue() ?? [];
   }
@@ -125,6 +141,7 @@ export class Hosting {
       version: linkVersion,
       endpoint,
       pod,
+      abilities: [podAbilities.storeLogin],
       sessions: this.#workplace?.sessions.reports() ?? [],
       selfGranted: this.#charges.map(({ device, bucket, atMs }) => ({
         device,
@@ -163,6 +180,7 @@ export class Hosting {
     this.#welcome = welcome;
     if (before === undefined || this.#workplace === undefined) return this.#open(welcome);
     if (!isDeepStrictEqual(fixedBy(before), fixedBy(welcome))) return this.#options.onOutdated();
+    if (welcome.store.url !== before.store.url) this.#workplace.useStore(welcome.store.url);
     if (welcome.whatsapp.clientVersion !== before.whatsapp.clientVersion) void this.#applyAssignments();
   }
 
@@ -204,7 +222,7 @@ export class Hosting {
   #wayOutChanged(wayOut: WayOut): void {
     this.#wayOut = wayOut;
     // The hub hears of an address before it hears of starts over it.
-    this.#link.sendEgress(egressFrame(wayOut));
+    this.#link.sendEgress(this.#egress());
     this.#workplace?.sessions.setEgress({ problem: blockingProblem(wayOut), observedIP: wayOut.observedIP });
   }
 
@@ -258,8 +276,8 @@ function withVersions(assignments: readonly Assignment[], autoVersion: string): 
   });
 }
 
-/** What cannot change under running sessions. */
-function fixedBy({ installation, store, canaryKeyBase64, whatsapp }: Welcome) {
+/** What cannot change under running sessions. The store's URL may: where it names another one, that waits for the next start. */
+function fixedBy({ installation, canaryKeyBase64, whatsapp }: Welcome) {
   const { clientVersion: _version, ...server } = whatsapp;
-  return { installation, store, canaryKeyBase64, server };
+  return { installation, canaryKeyBase64, server };
 }

@@ -165,6 +165,15 @@ export interface Store extends AsyncDisposable {
   ping(): Promise<void>;
 }
 
+/** A store whose login may be replaced under its claims: what is under way ends on the connections of before. */
+export interface RenewableStore extends Store {
+  /**
+   * Takes up another login of the very same database; `OtherStore`: the URL names another one, and nothing has changed.
+   * Throws StoreUnavailableError where the login cannot be used; nothing has changed then either.
+   */
+  relogin(url: string): Promise<{ readonly kind: "Taken" } | { readonly kind: "OtherStore"; readonly message: string }>;
+}
+
 /** Where a connection attempt failed on its way out. */
 const egressPhases = ["dns", "tcp", "proxy", "tls"] as const;
 export type EgressPhase = (typeof egressPhases)[number];

@@ -1,10 +1,17 @@
-import type { ClaimRequest, ClaimResult, DeviceKey, DueMessage, OutboxQuestion, Store } from "../sessions/ports.ts";
+import type {
+  ClaimRequest,
+  ClaimResult,
+  DeviceKey,
+  DueMessage,
+  OutboxQuestion,
+  RenewableStore,
+} from "../sessions/ports.ts";
 import { sql } from "kysely";
 import { StoreClaim, takeRow } from "./claim.ts";
-import { createDatabase } from "./database.ts";
+import { createDatabase, type RenewableDatabase } from "./database.ts";
 import { findPending } from "./messages.ts";
 import { migrate } from "./migrate.ts";
-import type { Database } from "./schema.ts";
+import { markOf, opensSameStore, placeOf, type StoreMark } from "./same-store.ts";
 import { orUnavailable, type OnTrouble } from "./trouble.ts";
 
 export interface OpenStoreOptions {
@@ -21,9 +28,15 @@ export interface OpenStoreOptions {
  * Opens the store, making its tables where they are missing. Throws StoreUnavailableError where the database does not answer,
  * StoreRefusedError for a database that wants a newer program, or another master key; nothing stays open then.
  */
-export async function openStore(options: OpenStoreOptions): Promise<Store> {
+export async function openStore(options: OpenStoreOptions): Promise<RenewableStore> {
   const database = await openDatabase(options);
-  return new SqlStore(database, options.onTrouble ?? (() => undefined), options.nowMs ?? Date.now);
+  try {
+    const mark = await orUnavailable("open", () => markOf(database, options.installation));
+    return new SqlStore(database, mark, options);
+  } catch (error) {
+    await database.db.destroy();
+    throw error;
+  }
 }
 
 /** As {@link openStore}, for those who use the tables without claiming a device. */
@@ -31,7 +44,7 @@ export async function openDatabase({
   url,
   canaryKeyBase64,
   installation,
-}: Pick<OpenStoreOptions, "url" | "canaryKeyBase64" | "installation">): Promise<Database> {
+}: Pick<OpenStoreOptions, "url" | "canaryKeyBase64" | "installation">): Promise<RenewableDatabase> {
   const database = createDatabase(url);
   try {
     await orUnavailable("open", () => migrate(url, database, { installation, keyBase64: canaryKeyBase64 }));
@@ -42,16 +55,22 @@ export async function openDatabase({
   }
 }
 
-class SqlStore implements Store {
-  readonly #database: Database;
+class SqlStore implements RenewableStore {
+  readonly #database: RenewableDatabase;
+  readonly #mark: StoreMark;
+  readonly #installation: string;
+  #url: string;
   readonly #onTrouble: OnTrouble;
   readonly #nowMs: () => number;
   readonly #claims = new Map<DeviceKey, StoreClaim>();
 
-  constructor(database: Database, onTrouble: OnTrouble, nowMs: () => number) {
+  constructor(database: RenewableDatabase, mark: StoreMark, { url, installation, onTrouble, nowMs }: OpenStoreOptions) {
     this.#database = database;
-    this.#onTrouble = onTrouble;
-    this.#nowMs = nowMs;
+    this.#mark = mark;
+    this.#url = url;
+    this.#installation = installation;
+    this.#onTrouble = onTrouble ?? (() => undefined);
+    this.#nowMs = nowMs ?? Date.now;
   }
 
   async claim(request: ClaimRequest): Promise<ClaimResult> {
@@ -76,6 +95,17 @@ class SqlStore implements Store {
     });
     const at = { nowMs: this.#nowMs(), onTrouble: this.#onTrouble };
     return await orUnavailable("pendingOutbox", () => findPending(this.#database, readers, at));
+  }
+
+  async relogin(url: string): Promise<{ kind: "Taken" } | { kind: "OtherStore"; message: string }> {
+    if (url === this.#url) return { kind: "Taken" };
+    const [before, next] = await orUnavailable("login", async () => [placeOf(this.#url), placeOf(url)] as const);
+    if (before !== next) return { kind: "OtherStore", message: `works with ${before}, and told is ${next}` };
+    if (!(await opensSameStore(url, this.#installation, this.#mark)))
+      return { kind: "OtherStore", message: `at ${next} another database answers: it has not this store's mark` };
+    this.#database.replaceUrl(url);
+    this.#url = url;
+    return { kind: "Taken" };
   }
 
   async ping(): Promise<void> {

@@ -9,7 +9,8 @@ import {
   type Driver,
   type QueryResult,
 } from "kysely";
-import { DatabaseError, Pool, type PoolClient } from "pg";
+import { DatabaseError, type PoolClient } from "pg";
+import { RenewablePool, type Lent } from "./renewable-pool.ts";
 
 const poolSize = 2;
 const idleMs = 10_000;
@@ -29,41 +30,41 @@ const begin = (patience: Patience): string =>
  * PostgreSQL by `pg` for kysely. Its own driver puts a connection whose query timed out on the client's side back into the pool,
  * where the unanswered query blocks the next one, for minutes when the network swallows packets; this one destroys it.
  */
-export function postgresDialect(url: string, patience: Patience): Dialect {
+export function postgresDialect(pool: RenewablePool, patience: Patience): Dialect {
   return {
     createAdapter: () => new PostgresAdapter(),
     createIntrospector: (db) => new PostgresIntrospector(db),
     createQueryCompiler: () => new PostgresQueryCompiler(),
-    createDriver: () => new PooledDriver(url, patience),
+    createDriver: () => new PooledDriver(pool, patience),
   };
 }
 
+/** Opens nothing yet. */
+export function postgresPool(url: string, patience: Patience): RenewablePool {
+  return new RenewablePool(url, {
+    max: poolSize,
+    idleTimeoutMillis: idleMs,
+    connectionTimeoutMillis: connectMs,
+    query_timeout: statementMs[patience] + clientMarginMs,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: idleMs,
+    application_name: "whatsapp-session-pod",
+  });
+}
+
 class PooledDriver implements Driver {
-  readonly #pool: Pool;
+  readonly #pool: RenewablePool;
   readonly #patience: Patience;
 
-  constructor(url: string, patience: Patience) {
+  constructor(pool: RenewablePool, patience: Patience) {
     this.#patience = patience;
-    this.#pool = new Pool({
-      connectionString: url,
-      max: poolSize,
-      idleTimeoutMillis: idleMs,
-      connectionTimeoutMillis: connectMs,
-      query_timeout: statementMs[patience] + clientMarginMs,
-      keepAlive: true,
-      keepAliveInitialDelayMillis: idleMs,
-      application_name: "whatsapp-session-pod",
-    });
-    // An idle connection that the server ends is removed from the pool; unheard, this event would end the process.
-    this.#pool.on("error", () => undefined);
-    // One that is in use tells its query, and with this event everybody else.
-    this.#pool.on("connect", (client) => client.on("error", () => undefined));
+    this.#pool = pool;
   }
 
   async init(): Promise<void> {}
 
   async acquireConnection(): Promise<PooledConnection> {
-    return new PooledConnection(await this.#pool.connect());
+    return new PooledConnection(await this.#pool.lend());
   }
 
   async beginTransaction(connection: DatabaseConnection): Promise<void> {
@@ -97,11 +98,13 @@ class PooledDriver implements Driver {
 
 class PooledConnection implements DatabaseConnection {
   readonly #client: PoolClient;
+  readonly #release: Lent["release"];
   isBroken = false;
   lastCommand = "";
 
-  constructor(client: PoolClient) {
+  constructor({ client, release }: Lent) {
     this.#client = client;
+    this.#release = release;
   }
 
   async executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
@@ -125,6 +128,6 @@ class PooledConnection implements DatabaseConnection {
   }
 
   release(): void {
-    this.#client.release(this.isBroken);
+    this.#release(this.isBroken);
   }
 }

@@ -127,6 +127,9 @@ export const Grant = z.object({
 });
 export type Grant = z.infer<typeof Grant>;
 
+/** `store-login`: a second welcome over a standing link is understood, and another login of the same store taken up without an end. */
+export const podAbilities = { storeLogin: "store-login" } as const;
+
 export const podFrameKinds = ["hello", "session", "grant-request", "egress"] as const;
 
 export const PodFrame = z.discriminatedUnion("kind", [
@@ -138,6 +141,8 @@ export const PodFrame = z.discriminatedUnion("kind", [
     sessions: listOf(SessionReport, mostSessions),
     /** Starts that a restarted container made by itself while no leader answered; charged to the ledger now. */
     selfGranted: listOf(z.object({ device: DeviceRef, bucket: Bucket, agoMs: z.int() }), mostSelfGranted).default([]),
+    /** What this pod understands beyond the first release; {@link podAbilities} and words of later ones. */
+    abilities: listOf(z.string().max(32), 32).default([]),
   }),
   z.object({ kind: z.literal("session"), session: SessionReport }),
   z.object({
@@ -150,6 +155,8 @@ export const PodFrame = z.discriminatedUnion("kind", [
     observedIPs: listOf(z.string().max(64), 16),
     /** `ProxySecretMissing`, `ProxySecretKeyMissing`, `EchoFailed`. */
     problem: z.object({ reason: z.string(), message: z.string() }).optional(),
+    /** `StoreChanged`, `StoreLoginRefused`: the pod works with the store of before, not with the one it was told last. */
+    store: z.object({ reason: cut(64), message: cut(512) }).optional(),
   }),
 ]);
 export type PodFrame = z.infer<typeof PodFrame>;
@@ -161,7 +168,8 @@ export const Welcome = z.object({
   term: z.int(),
   /** Prefix of every key in the store. */
   installation: z.string(),
-  store: z.object({ url: z.string() }),
+  /** Without the newline that a file of it ends with. */
+  store: z.object({ url: z.string().trim() }),
   /** Encrypts the store's canary; 32 bytes as base64. */
   canaryKeyBase64: z.string(),
   whatsapp: z.object({
