@@ -1,4 +1,4 @@
-import { deriveCanaryKey } from "@wa/schema";
+import { causes, deriveCanaryKey } from "@wa/schema";
 import type { Logger } from "pino";
 import { readConfig, type Config } from "./config/config.ts";
 import { readUninstallConfig } from "./config/uninstall-config.ts";
@@ -135,6 +135,7 @@ function hubOptions(
       installation: config.installation,
       store: { url: secrets.storeUrl },
       canaryKeyBase64: deriveCanaryKey(secrets.masterKey),
+      causes: [...causes],
       whatsapp: config.whatsapp,
     },
   };

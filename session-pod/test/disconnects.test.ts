@@ -49,7 +49,14 @@ const rows: readonly (readonly [string, Input, Led])[] = [
   ["a server's error", failure(500), led("BackingOff", "ServerBusy", 500)],
   ["an experimental server's error", failure(501), led("BackingOff", "ServerBusy", 501)],
   ["a server out of service", failure(503), led("BackingOff", "ServerBusy", 503)],
-  ["a reason nobody knows", failure(418), led("BackingOff", "Unknown", 418)],
+  ["a client that is not known", failure(418), led("BackingOff", "ClientUnknown", 418)],
+  ["a reason nobody knows", failure(412), led("BackingOff", "Unknown", 412)],
+  ["a login that is called malformed", failure(400), led("BackingOff", "BadRequest", 400)],
+  [
+    "an end as after too many messages",
+    at("finish", { kind: "stream-error", attrs: { code: "516" } }),
+    led("BackingOff", "SpamSuspected", 516),
+  ],
   [
     "the same credentials elsewhere",
     at("finish", { kind: "stream-error", child: { tag: "conflict", attrs: { type: "replaced" } } }),
@@ -79,7 +86,11 @@ const rows: readonly (readonly [string, Input, Led])[] = [
     led("BackingOff", "EgressBlocked", 429),
   ],
   ["an upgrade answered with 503", at("upgrade", { kind: "http", status: 503 }), led("BackingOff", "ServerBusy", 503)],
-  ["an upgrade answered with 301", at("upgrade", { kind: "http", status: 301 }), led("BackingOff", "ServerBusy", 301)],
+  [
+    "an upgrade answered with 301",
+    at("upgrade", { kind: "http", status: 301 }),
+    led("BackingOff", "EgressBlocked", 301),
+  ],
   ["silence before the server's hello", at("hello", { kind: "silence" }), led("BackingOff", "NetworkLoss", 408)],
   ["a reset after the client's hello", at("hello", { kind: "reset" }), led("BackingOff", "NetworkLoss", 428)],
   ["a close after the handshake", at("finish", { kind: "close" }), led("BackingOff", "NetworkLoss", 428)],

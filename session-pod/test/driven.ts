@@ -67,7 +67,7 @@ export class Driven {
   }
 
   /** An attempt that ends so. */
-  fails(disconnect: Disconnect, more: { expireMs?: number } = {}): this {
+  fails(disconnect: Disconnect, more: { expire?: string } = {}): this {
     return this.does({ kind: "granted" }, closed(disconnect, more));
   }
 
@@ -97,7 +97,7 @@ export class Driven {
   }
 }
 
-export const closed = (disconnect: Disconnect, more: { expireMs?: number } = {}): SessionEvent => ({
+export const closed = (disconnect: Disconnect, more: { expire?: string } = {}): SessionEvent => ({
   kind: "closed",
   disconnect,
   ...more,

@@ -19,7 +19,19 @@ export const causes = [
   "SessionFault",
   "Stopped",
   "Unknown",
+  "BadRequest",
+  "AuthTokenRefused",
+  "AccountNotFound",
+  "ClientUnknown",
+  "SpamSuspected",
+  "Flapping",
+  "PasskeyRequired",
+  "LinkStalled",
+  "PairingLimited",
+  "NumberRefused",
 ] as const;
+/** Those that an operator knows which does not say which it knows: the first release's. */
+export const causesOfFirstRelease: readonly string[] = causes.slice(0, causes.indexOf("Unknown") + 1);
 export type Cause = (typeof causes)[number];
 
 /**
@@ -102,18 +114,19 @@ export const causeFacts: Readonly<Record<Cause, CauseFacts>> = {
     recovery: "PairAgain",
     actor: "phone owner",
     advice:
-      "Nobody scanned the code in time. Set the annotation whatsapp-operator.io/pair-requested-at to a new value and scan within the window.",
+      "Nobody scanned or typed the code in time. Set the annotation whatsapp-operator.io/pair-requested-at to a new value and link the device within the window.",
   },
   EgressBlocked: {
     recovery: "Backoff",
     actor: "platform team",
-    advice: "WhatsApp's edge refused the connection from this address. Try the device on another member.",
+    advice:
+      "WhatsApp's edge, or something on the way to it such as a portal, refused the connection from this address. See what answers there; try the device on another member.",
   },
   ProxyFault: {
     recovery: "Backoff",
     actor: "platform team",
     advice:
-      "The proxy did not carry the connection. Check its host, port and credentials; the session tries again on the same endpoint.",
+      "The proxy did not carry the connection, or answered in WhatsApp's place. Check its host, port, credentials and filters; the session tries again on the same endpoint.",
   },
   TlsFault: {
     recovery: "Backoff",
@@ -137,5 +150,64 @@ export const causeFacts: Readonly<Record<Cause, CauseFacts>> = {
     recovery: "Backoff",
     actor: "platform team",
     advice: "A code that is not in the table of causes. Retried; report it with statusCode and message.",
+  },
+  BadRequest: {
+    recovery: "Backoff",
+    actor: "platform team",
+    advice:
+      "WhatsApp calls the login malformed (400). Retried ever more slowly; use the default spec.client, and report it if it repeats.",
+  },
+  AuthTokenRefused: {
+    recovery: "Backoff",
+    actor: "platform team",
+    advice:
+      "WhatsApp refused an authentication token as expired (413) or invalid (414). Retried ever more slowly; if it repeats, link the device anew.",
+  },
+  AccountNotFound: {
+    recovery: "Backoff",
+    actor: "phone owner",
+    advice:
+      "WhatsApp knows no such account or device (415). See on the phone whether the account is registered and the device is linked; if not, link it anew.",
+  },
+  ClientUnknown: {
+    recovery: "Backoff",
+    actor: "platform team",
+    advice: "WhatsApp does not know this kind of client (418). Use the default spec.client; report it if it repeats.",
+  },
+  SpamSuspected: {
+    recovery: "Backoff",
+    actor: "platform team",
+    advice:
+      "WhatsApp ended the stream as it does after too many messages (516). Send less, and to people who know you; the session comes back ever more slowly.",
+  },
+  Flapping: {
+    recovery: "Backoff",
+    actor: "platform team",
+    advice:
+      "Connection after connection is ended soon; the message says by what. Look at what closes them: a proxy or NAT that drops idle tunnels, or WhatsApp itself. Starts are spread over the hour until they last.",
+  },
+  PasskeyRequired: {
+    recovery: "PairAgain",
+    actor: "phone owner",
+    advice:
+      "This account wants its passkey before it links a device, and that is not supported yet. See on the phone whether the passkey can be taken off the account (Settings, Account, Passkeys), or link another account; then set the annotation whatsapp-operator.io/pair-requested-at to a new value.",
+  },
+  LinkStalled: {
+    recovery: "PairAgain",
+    actor: "phone owner",
+    advice:
+      "The code was used, and WhatsApp then asked for a step of linking that is not supported; the message names it. Set the annotation whatsapp-operator.io/pair-requested-at to a new value to try again; report the step if it repeats.",
+  },
+  PairingLimited: {
+    recovery: "PairAgain",
+    actor: "phone owner",
+    advice:
+      "WhatsApp gives this number no more pairing codes for now. Wait some hours, a day if it repeats, before you set the annotation whatsapp-operator.io/pair-requested-at to a new value; each try prolongs it.",
+  },
+  NumberRefused: {
+    recovery: "PairAgain",
+    actor: "platform team",
+    advice:
+      "WhatsApp gives no pairing code for spec.pairing.phoneNumber. Check that it is the account's full number with its country code, then set the annotation whatsapp-operator.io/pair-requested-at to a new value.",
   },
 };

@@ -12,6 +12,7 @@ import type { Logger } from "pino";
 import type { Dialer, ProxyLogin } from "../sessions/ports.ts";
 import type { Sessions } from "../sessions/sessions.ts";
 import { HubLink, type LeaderFrame } from "./hub-link.ts";
+import { inWordsOf } from "./known-causes.ts";
 import type { StoreProblem } from "./late-store.ts";
 import { noSelfGrants, planSelfGrants, type SelfGrants, type Waiting } from "./self-grants.ts";
 import type { StateFile } from "./state-file.ts";
@@ -142,7 +143,8 @@ export class Hosting {
       endpoint,
       pod,
       abilities: [podAbilities.storeLogin],
-      sessions: this.#workplace?.sessions.reports() ?? [],
+      // Nobody knows yet who listens: the operator of before may have been a newer one.
+      sessions: (this.#workplace?.sessions.reports() ?? []).map((report) => inWordsOf({}, report)),
       selfGranted: this.#charges.map(({ device, bucket, atMs }) => ({
         device,
         bucket,
@@ -157,6 +159,10 @@ export class Hosting {
     this.#chargesTold = 0;
     this.#workWith(welcome);
     this.#save();
+    // What the hello had to say in older words.
+    for (const report of this.#workplace?.sessions.reports() ?? [])
+      if (welcome.causes !== undefined && inWordsOf({}, report) !== report)
+        this.#link.sendSession(this.#worded(report));
   }
 
   #told(frame: LeaderFrame): void {
@@ -202,11 +208,15 @@ export class Hosting {
 
   #reported(report: SessionReport): void {
     const { uid } = report.device;
-    this.#link.sendSession(report);
+    this.#link.sendSession(this.#worded(report));
     if (isAtRest(report) === this.#resting.has(uid)) return;
     if (isAtRest(report)) this.#resting.add(uid);
     else this.#resting.delete(uid);
     this.#save();
+  }
+
+  #worded(report: SessionReport): SessionReport {
+    return inWordsOf(this.#welcome ?? {}, report);
   }
 
   /** Not before the way out was looked at: a session must not start over a proxy whose Secret is missing. */

@@ -1,5 +1,8 @@
-/** After this long connected, the next disconnect starts from the first delay again. */
-export const stableAfterMs = 5 * 60_000;
+/** A connection that was open for so long, and for longer than the wait before it, worked: its end is the first failure. */
+const workedAfterMs = 10_000;
+
+export const hasWorked = (openForMs: number, lastDelayMs: number): boolean =>
+  openForMs >= workedAfterMs && openForMs >= lastDelayMs;
 
 /**
  * Wait before the next attempt: base doubled for each failure, at most `maxMs`, and of that a random half to the whole, so

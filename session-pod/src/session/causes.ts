@@ -17,8 +17,10 @@ export interface Disconnect {
   readonly egress?:
     | { readonly phase: "dns" | "tcp" | "proxy" | "tls"; readonly code: string; readonly isProxied: boolean }
     | undefined;
-  /** HTTP status of a refused upgrade. */
-  readonly upgradeStatus?: number | undefined;
+  /** HTTP status of a refused upgrade, and whether it came through a proxy. */
+  readonly upgrade?: { readonly status: number; readonly isProxied: boolean } | undefined;
+  /** The server gave no pairing code: its code for why. */
+  readonly pairingRefusal?: number | undefined;
 }
 
 interface Rule {
@@ -44,12 +46,25 @@ const says =
 const networkCodes = /\b(ECONNRESET|ECONNABORTED|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH)\b/;
 const tlsTexts = ["certificate", "altnames", "EPROTO", "SSL", "TLS"];
 const refusedByEdge = [401, 403, 429, 451];
+/** Of 5xx, the one that a portal answers with and no server of its own (RFC 6585, 6). */
+const portalStatus = 511;
+
+/** WhatsApp answers an upgrade with 101, refuses it by its edge, or has an error of its own; all else is somebody's on the way. */
+const isOfTheWay = (status: number): boolean => status < 500 || status === portalStatus;
+
+const refusedCode =
+  (...codes: readonly number[]) =>
+  ({ pairingRefusal }: Disconnect): boolean =>
+    pairingRefusal !== undefined && codes.includes(pairingRefusal);
 
 /**
  * First match wins. Codes alone are ambiguous: 408 is a refused port, a lost name, a timeout and an unscanned QR; 500 is a
  * server, a proxy and a certificate. Names of the server's reasons are whatsmeow's (ConnectFailureReason).
  */
 const rules: readonly Rule[] = [
+  { cause: "PairingLimited", when: refusedCode(429) },
+  { cause: "NumberRefused", when: refusedCode(400, 401, 403, 404, 406) },
+  { cause: "ServerBusy", when: ({ pairingRefusal }) => pairingRefusal !== undefined },
   { cause: "Stopped", when: says("Intentional Logout") },
   { cause: "QrExpired", when: says("QR refs attempts ended") },
   { cause: "ClientOutdated", when: failure(405) },
@@ -58,6 +73,10 @@ const rules: readonly Rule[] = [
   { cause: "TempBanned", when: failure(402) },
   { cause: "Locked", when: failure(403) },
   { cause: "Banned", when: failure(406) },
+  { cause: "BadRequest", when: failure(400) },
+  { cause: "AuthTokenRefused", when: failure(413, 414) },
+  { cause: "AccountNotFound", when: failure(415) },
+  { cause: "ClientUnknown", when: failure(418) },
   { cause: "MultiDeviceMismatch", when: ({ statusCode }) => statusCode === 411 },
   { cause: "LoggedOut", when: ({ data }) => data?.tag === "conflict" && data.type === "device_removed" },
   {
@@ -68,7 +87,8 @@ const rules: readonly Rule[] = [
   { cause: "ServerBusy", when: failure(500, 501, 503) },
   { cause: "ServerBusy", when: streamError(503) },
   { cause: "LoggedOut", when: streamError(401) },
-  { cause: "ProtocolStall", when: streamError(500, 516) },
+  { cause: "SpamSuspected", when: streamError(516) },
+  { cause: "ProtocolStall", when: streamError(500) },
   {
     cause: "ProtocolStall",
     when: says("Invalid account signature", "certification match failed", "invalid wire type", "index out of range"),
@@ -80,12 +100,11 @@ const rules: readonly Rule[] = [
   },
   { cause: "TlsFault", when: ({ egress }) => egress?.phase === "tls" },
   { cause: "NetworkLoss", when: ({ egress }) => egress !== undefined },
-  {
-    cause: "EgressBlocked",
-    when: ({ upgradeStatus }) => upgradeStatus !== undefined && refusedByEdge.includes(upgradeStatus),
-  },
-  { cause: "ProxyFault", when: ({ upgradeStatus }) => upgradeStatus === 407 },
-  { cause: "ServerBusy", when: ({ upgradeStatus }) => upgradeStatus !== undefined },
+  { cause: "EgressBlocked", when: ({ upgrade }) => upgrade !== undefined && refusedByEdge.includes(upgrade.status) },
+  { cause: "ProxyFault", when: ({ upgrade }) => upgrade?.status === 407 },
+  { cause: "ProxyFault", when: ({ upgrade }) => upgrade?.isProxied === true && isOfTheWay(upgrade.status) },
+  { cause: "EgressBlocked", when: ({ upgrade }) => upgrade !== undefined && isOfTheWay(upgrade.status) },
+  { cause: "ServerBusy", when: ({ upgrade }) => upgrade !== undefined },
   { cause: "ProxyFault", when: says("Socks5", "SOCKS", "Proxy connection", "proxy") },
   { cause: "TlsFault", when: says(...tlsTexts) },
   { cause: "NetworkLoss", when: ({ statusCode }) => statusCode === 408 || statusCode === 428 },

@@ -15,6 +15,7 @@ export function opened(state: SessionState, { identity }: Event<"open">, at: Cir
     hasLoggedIn: true,
     identity,
     connectedSinceMs: at.nowMs,
+    openedMs: at.uptimeMs,
   };
   return state.assignment.desired === "LoggedOut" ? askBeforeLogout(next) : [next, []];
 }

@@ -1,4 +1,5 @@
 import type { Assignment } from "@wa/schema";
+import { startsInHour } from "./pace.ts";
 import { begin, claimAgain, waiting, waitForStart } from "./starts.ts";
 import type {
   Circumstances,
@@ -19,11 +20,11 @@ const retry: readonly Effect[] = [{ kind: "retryStoreIn", delayMs: storeRetryMs 
 type Event<Kind extends SessionEvent["kind"]> = Extract<SessionEvent, { kind: Kind }>;
 
 /** A raised epoch is claimed; of what else changed, only that which ends a rest or a link acts before the next connection. */
-export function assigned(state: SessionState, { assignment: next }: Event<"assigned">): Step {
+export function assigned(state: SessionState, { assignment: next }: Event<"assigned">, at: Circumstances): Step {
   const before = state.assignment;
   const told = { ...state, assignment: next };
   if (next.epoch !== before.epoch) return claimAgain(told);
-  if (state.phase.kind === "Resting" && isAskedAgain(state, next)) return begin(told);
+  if (state.phase.kind === "Resting" && isAskedAgain(state, next)) return begin(told, at);
   const isToUnlink = next.desired === "LoggedOut" && before.desired === "Running";
   return state.phase.kind === "Connected" && isToUnlink ? askBeforeLogout(told) : [told, []];
 }
@@ -49,7 +50,7 @@ function claimed(state: SessionState, answer: ClaimAnswer, at: Circumstances): S
       const { isPaired, hasLoggedIn, identity } = answer;
       const { identity: _before, ...others } = state;
       const owner = { ...others, isPaired, hasLoggedIn, storeHeardMs: at.uptimeMs, ...(identity && { identity }) };
-      return begin(owner);
+      return begin(owner, at);
     }
     case "ClaimRefused":
       return [{ ...state, phase: answer }, []];
@@ -92,7 +93,12 @@ function answeredWhileWaiting(state: SessionState, answer: OwnershipAnswer, at: 
   if (stage.endMs === undefined || at.uptimeMs > stage.endMs)
     return [{ ...state, phase: waiting(bucket, { kind: "Queued" }) }, [{ kind: "requestGrant", bucket }]];
   return [
-    { ...state, phase: { kind: "Connecting" }, announcedVersion: state.assignment.spec.clientVersion },
+    {
+      ...state,
+      phase: { kind: "Connecting" },
+      announcedVersion: state.assignment.spec.clientVersion,
+      startsMs: [...startsInHour(state.startsMs, at.uptimeMs), at.uptimeMs],
+    },
     [{ kind: "count", what: "start", bucket }, { kind: "connect" }],
   ];
 }
@@ -146,11 +152,11 @@ export function egressChanged(state: SessionState, { egress }: Event<"egressChan
 }
 
 /** What was put away is nobody's any more: the device is an unlinked one. */
-export function archived(state: SessionState, { run, outcome }: Event<"archived">): Step {
+export function archived(state: SessionState, { run, outcome }: Event<"archived">, at: Circumstances): Step {
   const { archiving, identity: _identity, ...others } = state;
   if (run !== state.run || archiving === undefined) return [state, []];
   if (outcome === "Lost") return claimAgain(others);
   const unlinked = { ...state, isPaired: false, hasLoggedIn: false };
   const { archiving: _done, ...done } = unlinked;
-  return archiving.thenBegin ? begin(done) : [done, []];
+  return archiving.thenBegin ? begin(done, at) : [done, []];
 }

@@ -1,4 +1,5 @@
 import type { SessionReport, SessionSpec } from "@wa/schema";
+import { instant } from "./instant.ts";
 import type { LogoutStage, Phase, SessionState, StoreTrouble, WaitingStage, PodEgress } from "./state.ts";
 
 type Browser = SessionSpec["browser"];
@@ -19,12 +20,12 @@ export function reportOf(state: SessionState, linkedAs: Browser | undefined): Se
     ...(qr && { qr }),
     ...(pairingCode && { pairingCode }),
     ...(identity && { identity }),
-    ...(connectedSinceMs !== undefined && { connectedSince: new Date(connectedSinceMs).toISOString() }),
+    ...(connectedSinceMs !== undefined && { connectedSince: instant(connectedSinceMs) }),
     ...(egress.observedIP !== undefined && { observedIP: egress.observedIP }),
     clientVersion: assignment.spec.clientVersion,
     browserDiffers: linkedAs !== undefined && !isSame(linkedAs, assignment.spec.browser),
     attempt: state.failures,
-    ...(nextAttemptMs !== undefined && { nextAttemptAt: new Date(nextAttemptMs).toISOString() }),
+    ...(nextAttemptMs !== undefined && { nextAttemptAt: instant(nextAttemptMs) }),
     ...(lastDisconnect && { lastDisconnect }),
     ...(assignment.pairRequestedAt !== "" && { pairRequestedAt: assignment.pairRequestedAt }),
   };

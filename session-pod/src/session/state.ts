@@ -21,8 +21,18 @@ export interface SessionState {
   readonly hasLoggedIn: boolean;
   /** Credentials of a lost link are being put away; nothing starts before they are. */
   readonly archiving?: { readonly thenBegin: boolean };
-  /** Failed attempts in a row. */
+  /** Starts of the last hour, oldest first, by the monotonic clock. */
+  readonly startsMs: readonly number[];
+  /** When the last restart was made that waited for nothing, by the monotonic clock. */
+  readonly restartedMs?: number;
+  /** The present connection linked the device: the restart that follows is part of it. */
+  readonly hasJustPaired: boolean;
+  /** What was seen of a scan, or of a code that was typed, that did not become a link. */
+  readonly linkStage?: string;
+  /** Failed attempts in a row; a connection that worked for a while begins them anew. */
   readonly failures: number;
+  /** Before the last attempt. */
+  readonly lastDelayMs: number;
   /** Those of them that got as far as WhatsApp's server: a way out that carries nothing says nothing about the pairing. */
   readonly failuresAtServer: number;
   /** A QR or pairing code was shown since the window opened. */
@@ -34,6 +44,8 @@ export interface SessionState {
   readonly pairingCode?: NonNullable<SessionReport["pairingCode"]>;
   readonly identity?: Identity;
   readonly connectedSinceMs?: number;
+  /** The same instant by the monotonic clock. */
+  readonly openedMs?: number;
   readonly nextAttemptMs?: number;
   readonly lastDisconnect?: NonNullable<SessionReport["lastDisconnect"]>;
 }
@@ -110,6 +122,8 @@ export type SessionEvent =
   | { readonly kind: "qr"; readonly code: string }
   | { readonly kind: "pairingCode"; readonly code: string; readonly validMs: number }
   | { readonly kind: "paired"; readonly identity: Identity }
+  /** The server began a step of linking that the client library does not take. */
+  | { readonly kind: "linkStage"; readonly stage: string }
   | { readonly kind: "open"; readonly identity: Identity }
   | Closed
   /** We end the connection ourselves, at once: a fault in it, or nobody vouches for it any more. */
@@ -129,7 +143,8 @@ export type SessionEvent =
 export interface Closed {
   readonly kind: "closed";
   readonly disconnect: Disconnect;
-  readonly expireMs?: number | undefined;
+  /** End of a temporary ban, in the server's own words. */
+  readonly expire?: string | undefined;
   readonly location?: string | undefined;
 }
 

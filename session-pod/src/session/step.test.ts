@@ -141,10 +141,25 @@ describe("a failing device", () => {
     expect(session.state.failures).toBe(1);
   });
 
-  it("that was connected for less goes on doubling", () => {
+  it.each([
+    ["worked for less than ten seconds", 9_999, 2],
+    ["worked for longer than it had waited", 10_000, 1],
+    ["is closed every 58 s", 58_000, 1],
+  ])("whose connection %s counts its end accordingly", (_what, openMs, failures) => {
     const session = linked().fails(lost).does({ kind: "retryDue" }, { kind: "granted" }, { kind: "open", identity });
-    session.after(299_999).does(closed(lost));
-    expect(session.state.failures).toBe(2);
+    session.after(openMs).does(closed(lost));
+    expect(session.state.failures).toBe(failures);
+  });
+
+  it("that had waited for long goes on doubling where its connection lasts no longer than the wait", () => {
+    const session = linked();
+    for (let times = 0; times < 8; times += 1) session.fails(lost).does({ kind: "retryDue" });
+    const waitedMs = session.state.lastDelayMs;
+    session
+      .does({ kind: "granted" }, { kind: "open", identity })
+      .after(waitedMs - 1)
+      .does(closed(lost));
+    expect(session.state.failures).toBe(9);
   });
 });
 
@@ -160,7 +175,8 @@ describe("a cause", () => {
     ["ServerBusy", failure(503), "BackingOff"],
     ["NetworkLoss", lost, "BackingOff"],
     ["TempBanned", failure(402), "BackingOff"],
-    ["Unknown", failure(418), "BackingOff"],
+    ["ClientUnknown", failure(418), "BackingOff"],
+    ["Unknown", failure(412), "BackingOff"],
   ])("%s of a linked device leads to its rest or its wait", (cause, disconnect, leadsTo) => {
     const session = linked().fails(disconnect);
     expect([session.state.lastDisconnect?.cause, rested(session)]).toEqual([cause, leadsTo]);
@@ -183,7 +199,7 @@ describe("a cause", () => {
   });
 
   it("TempBanned waits for the server's own end, once", () => {
-    const session = linked().fails(failure(402), { expireMs: 3_600_000 });
+    const session = linked().fails(failure(402), { expire: "3600" });
     expect(session.effects).toContainEqual({ kind: "wakeIn", delayMs: 3_600_000 });
     expect(session.state.lastDisconnect?.expiresAt).toBe("2026-01-01T01:00:00.000Z");
   });

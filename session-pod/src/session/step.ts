@@ -7,19 +7,27 @@ import {
   storeRetryDue,
   egressChanged,
 } from "./ownership.ts";
-import { closed, cut } from "./ends.ts";
+import { closed, cut, faulted } from "./ends.ts";
 import { erased, logoutAnswered, opened } from "./logins.ts";
-import { paired, showPairingCode, showQr, windowEnded } from "./pairing.ts";
+import { linkStage, paired, showPairingCode, showQr, windowEnded } from "./pairing.ts";
 import { bucketFor, claimAgain, rest, start } from "./starts.ts";
 import type { Circumstances, SessionEvent, SessionState, Step } from "./state.ts";
 
-/** The session's whole behaviour: what it becomes and what has to be done about it. */
+/** The session's whole behaviour: what it becomes and what has to be done about it. Never throws. */
 export function step(state: SessionState, event: SessionEvent, at: Circumstances): Step {
+  try {
+    return decide(state, event, at);
+  } catch (error) {
+    return faulted(state, error, at);
+  }
+}
+
+function decide(state: SessionState, event: SessionEvent, at: Circumstances): Step {
   switch (event.kind) {
     case "start":
       return state.phase.kind === "Resting" ? [state, []] : claimAgain(state);
     case "assigned":
-      return assigned(state, event);
+      return assigned(state, event, at);
     case "claimAnswered":
       return claimAnswered(state, event, at);
     case "ownershipAnswered":
@@ -33,13 +41,13 @@ export function step(state: SessionState, event: SessionEvent, at: Circumstances
     case "granted":
       return granted(state, event);
     case "retryDue":
-      return state.phase.kind === "BackingOff" ? start(state, state.phase.bucket) : [state, []];
+      return state.phase.kind === "BackingOff" ? start(state, state.phase.bucket, at) : [state, []];
     case "windowEnded":
       return windowEnded(state, at);
     case "proxyLoginChanged":
-      return isWaitingForProxy(state) ? start({ ...state, failures: 0 }, bucketFor(state.isPaired)) : [state, []];
+      return isWaitingForProxy(state) ? start({ ...state, failures: 0 }, bucketFor(state.isPaired), at) : [state, []];
     case "archived":
-      return archived(state, event);
+      return archived(state, event, at);
     case "logoutAnswered":
       return logoutAnswered(state, event, at);
     case "erased":
@@ -58,7 +66,7 @@ function heard(
   state: SessionState,
   event: Extract<
     SessionEvent,
-    { kind: "dialed" | "qr" | "pairingCode" | "paired" | "open" | "closed" | "cut" | "fenceLost" }
+    { kind: "linkStage" | "dialed" | "qr" | "pairingCode" | "paired" | "open" | "closed" | "cut" | "fenceLost" }
   >,
   at: Circumstances,
 ): Step {
@@ -71,6 +79,8 @@ function heard(
       return showPairingCode(state, event, at);
     case "paired":
       return paired(state, event);
+    case "linkStage":
+      return linkStage(state, event, at);
     case "open":
       return opened(state, event, at);
     case "closed":

@@ -8,6 +8,17 @@ import type { Dialer, GenerationStore, Missing, OutboxMessage } from "./ports.ts
 export type Identity = NonNullable<SessionReport["identity"]>;
 export type Browser = SessionSpec["browser"];
 
+/** The server gave no pairing code. */
+export class PairingRefusedError extends Error {
+  override readonly name = "PairingRefusedError";
+  /** The server's, such as 429 for too many. */
+  readonly code: number;
+  constructor(code: number, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
 /** What became of a blob of history. Refused: more than the caps allow. Dropped: too many waited. */
 export type HistoryResult = "Read" | "Refused" | "Failed" | "Dropped";
 
@@ -16,6 +27,8 @@ export type ClientEvent =
   | { readonly kind: "qr"; readonly code: string }
   /** The server accepted the login; preparations follow before `open`. */
   | { readonly kind: "accepted" }
+  /** A step of linking that the library does not take, in the server's words. */
+  | { readonly kind: "linkStage"; readonly stage: string }
   /** The phone linked the device; its credentials are committed or on their way, and the server asks for a restart next. */
   | { readonly kind: "paired"; readonly identity: Identity }
   | { readonly kind: "open"; readonly identity: Identity }
@@ -35,8 +48,8 @@ export type ClientEvent =
 export interface ClosedEvent {
   readonly kind: "closed";
   readonly disconnect: Disconnect;
-  /** Rest of a temporary ban. */
-  readonly expireMs?: number | undefined;
+  /** End of a temporary ban, in the server's own words. */
+  readonly expire?: string | undefined;
   /** Site of the server that answered. */
   readonly location?: string | undefined;
 }
@@ -69,7 +82,11 @@ export class SendError extends Error {
 
 /** One connection. */
 export interface ClientSocket {
-  /** @param phoneNumber digits, with or without a leading + */
+  /**
+   * Resolves once the server took the code; rejects with PairingRefusedError where it does not.
+   *
+   * @param phoneNumber digits, with or without a leading +
+   */
   requestPairingCode(phoneNumber: string): Promise<string>;
   /** Resolves once the message is on its way; its fate comes as `acknowledged`. Throws {@link SendError}. */
   send(message: OutboxMessage): Promise<void>;

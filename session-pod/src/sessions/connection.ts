@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { SessionSpec } from "@wa/schema";
-import type { ClientDevice, ClientEvent, ClientSocket } from "./client.ts";
+import type { Disconnect } from "../session/causes.ts";
+import { PairingRefusedError, type ClientDevice, type ClientEvent, type ClientSocket } from "./client.ts";
 import type { Pod } from "./pod.ts";
 import { Outbox } from "./outbox.ts";
 import type { Claim, GenerationStore } from "./ports.ts";
@@ -15,7 +16,7 @@ const flushMs = 5_000;
 
 /** What a session hears of its connection. */
 export type ConnectionEvent =
-  | Extract<ClientEvent, { kind: "qr" | "paired" | "open" | "closed" | "fenceLost" }>
+  | Extract<ClientEvent, { kind: "qr" | "linkStage" | "paired" | "open" | "closed" | "fenceLost" }>
   | { readonly kind: "pairingCode"; readonly code: string; readonly validMs: number };
 
 export interface ConnectionOptions {
@@ -57,7 +58,7 @@ export class Connection {
       store: this.#store,
       socket: this.#socket,
       limits: pod.outboxLimits,
-      onDeaf: (reason) => void this.#flush().then(() => this.#giveUp(reason)),
+      onDeaf: (message) => void this.#flush().then(() => this.#giveUp({ statusCode: 408, message })),
     });
   }
 
@@ -110,6 +111,9 @@ export class Connection {
         if (this.#options.spec.pairing.method === "PairingCode") void this.#requestPairingCode();
         else this.#options.onEvent(event);
         return;
+      case "linkStage":
+        this.#options.onEvent(event);
+        return;
       case "paired":
       case "open":
         this.#timers.clear("start");
@@ -154,16 +158,21 @@ export class Connection {
       const code = await this.#socket.requestPairingCode(phoneNumber);
       if (!this.#isOver) this.#options.onEvent({ kind: "pairingCode", code, validMs: windowMs });
     } catch (error) {
-      if (!this.#isOver) this.#giveUp(`no pairing code: ${describe(error)}`);
+      if (!this.#isOver) this.#giveUp({ message: `no pairing code: ${describe(error)}`, ...whyNoCode(error) });
     }
   }
 
-  #giveUp(message: string): void {
+  #giveUp(disconnect: Disconnect): void {
     this.terminate();
-    this.#options.onEvent({ kind: "closed", disconnect: { statusCode: 408, message } });
+    this.#options.onEvent({ kind: "closed", disconnect });
   }
 
   #startWithin(limitMs: number): void {
-    this.#timers.set("start", limitMs, () => this.#giveUp(`no answer within ${limitMs} ms`));
+    this.#timers.set("start", limitMs, () =>
+      this.#giveUp({ statusCode: 408, message: `no answer within ${limitMs} ms` }),
+    );
   }
 }
+
+const whyNoCode = (error: unknown): Partial<Disconnect> =>
+  error instanceof PairingRefusedError ? { statusCode: error.code, pairingRefusal: error.code } : { statusCode: 408 };

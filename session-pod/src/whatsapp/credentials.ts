@@ -9,9 +9,15 @@ const format = 1;
 export interface Credentials {
   readonly creds: AuthenticationCreds;
   readonly browser: Browser;
+  /** The server has accepted a login with them. */
+  hasLoggedIn: boolean;
 }
 
-export const newCredentials = (browser: Browser): Credentials => ({ creds: initAuthCreds(), browser });
+export const newCredentials = (browser: Browser): Credentials => ({
+  creds: initAuthCreds(),
+  browser,
+  hasLoggedIn: false,
+});
 
 /** Linked: the phone's signature is there. The library's own `registered` stays false after a QR code. */
 export const isPaired = ({ creds }: Credentials): boolean => creds.account !== undefined && creds.me !== undefined;
@@ -25,11 +31,11 @@ export function forgetOldHistory({ creds }: Credentials): void {
   creds.processedHistoryMessages = creds.processedHistoryMessages.slice(-rememberedHistoryMessages);
 }
 
-/** The first prekeys are made once the first login is accepted, and not before. */
-export const hasLoggedIn = ({ creds }: Credentials): boolean => creds.nextPreKeyId > 1;
+/** What 0.1 stored does not say it. Prekeys are made once the first login is accepted, and not before. */
+export const hasLoggedIn = ({ creds, hasLoggedIn: isKnown }: Credentials): boolean => isKnown || creds.nextPreKeyId > 1;
 
-export function encodeCredentials({ creds, browser }: Credentials): Uint8Array {
-  const stored = { format, browser, creds };
+export function encodeCredentials({ creds, browser, hasLoggedIn: isKnown }: Credentials): Uint8Array {
+  const stored = { format, browser, creds, hasLoggedIn: isKnown };
   return Buffer.from(JSON.stringify(stored, BufferJSON.replacer));
 }
 
@@ -37,10 +43,10 @@ export function encodeCredentials({ creds, browser }: Credentials): Uint8Array {
 export function decodeCredentials(stored: Uint8Array): Credentials {
   const parsed: unknown = JSON.parse(Buffer.from(stored).toString(), BufferJSON.reviver);
   if (!isStored(parsed)) throw new Error("the stored credentials are of another format or incomplete");
-  return { creds: parsed.creds, browser: parsed.browser };
+  return { creds: parsed.creds, browser: parsed.browser, hasLoggedIn: parsed.hasLoggedIn === true };
 }
 
-function isStored(value: unknown): value is Credentials {
+function isStored(value: unknown): value is Omit<Credentials, "hasLoggedIn"> & { hasLoggedIn?: unknown } {
   if (!isRecord(value) || value["format"] !== format || !isRecord(value["browser"])) return false;
   const { creds } = value;
   return isRecord(creds) && isRecord(creds["account"]) && isRecord(creds["me"]) && isRecord(creds["noiseKey"]);

@@ -9,11 +9,11 @@ const longestMessage = 512;
 export function closedBy(error: unknown, isProxied: boolean): ClosedEvent {
   const data = field(error, "data");
   const attrs = isRecord(data) ? data : {};
-  const expireSeconds = Number(text(attrs, "expire") ?? Number.NaN);
+  const upgradeStatus = upgradeStatusOf(data);
   return {
     kind: "closed",
     disconnect: {
-      statusCode: upgradeStatusOf(data) ?? statusOf(error),
+      statusCode: upgradeStatus ?? statusOf(error),
       message: clipped(error instanceof Error ? error.message : "closed without a reason", longestMessage),
       data: {
         code: text(attrs, "code"),
@@ -22,9 +22,9 @@ export function closedBy(error: unknown, isProxied: boolean): ClosedEvent {
         type: text(field(data, "attrs"), "type"),
       },
       egress: egressOf(data, isProxied),
-      upgradeStatus: upgradeStatusOf(data),
+      upgrade: upgradeStatus === undefined ? undefined : { status: upgradeStatus, isProxied },
     },
-    expireMs: Number.isFinite(expireSeconds) ? expireSeconds * 1_000 : undefined,
+    expire: text(attrs, "expire"),
     location: text(attrs, "location"),
   };
 }

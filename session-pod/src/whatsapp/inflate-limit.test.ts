@@ -2,7 +2,8 @@ import "./quiet.ts";
 import { deflateSync } from "node:zlib";
 import { decodeBinaryNode, encodeBinaryNode } from "@whiskeysockets/baileys";
 import { describe, expect, it } from "vitest";
-import { inflatedCapBytes } from "./inflate-limit.ts";
+import { frameCapBytes } from "./frame-limit.ts";
+import "./inflate-limit.ts";
 
 const compressed = (body: Uint8Array): Buffer => Buffer.concat([Buffer.from([2]), deflateSync(body)]);
 
@@ -14,10 +15,10 @@ describe("a frame that the client library decodes", () => {
   });
 
   it("is refused where it inflates beyond the cap, and so is each of many", async () => {
-    const bomb = compressed(Buffer.alloc(inflatedCapBytes + 1));
+    const bomb = compressed(Buffer.alloc(frameCapBytes + 1));
     const all = await Promise.allSettled([1, 2, 3].map(async () => await decodeBinaryNode(bomb)));
     expect(all.map((one) => one.status === "rejected" && String(one.reason))).toEqual(
-      Array(3).fill(expect.stringContaining(`larger than ${inflatedCapBytes} bytes`)),
+      Array(3).fill(expect.stringContaining(`larger than ${frameCapBytes} bytes`)),
     );
   });
 

@@ -1,9 +1,7 @@
 import { syncBuiltinESMExports } from "node:module";
 import { promisify } from "node:util";
 import zlib from "node:zlib";
-
-/** No stanza of WhatsApp's is near it; a frame of sixteen megabytes could inflate to sixteen gigabytes. */
-export const inflatedCapBytes = 16 * 1024 * 1024;
+import { frameCapBytes } from "./frame-limit.ts";
 
 const inflateWhole = promisify<zlib.InputType, zlib.ZlibOptions, Buffer>(zlib.inflate);
 let turn: Promise<void> = Promise.resolve();
@@ -13,7 +11,7 @@ let turn: Promise<void> = Promise.resolve();
  * import of `zlib.inflate` is this function in all of the process: one body at a time, and an error beyond the cap.
  */
 function inflate(body: zlib.InputType, done: (error: Error | null, inflated?: Buffer) => void): void {
-  inflateWithin(body, inflatedCapBytes).then(
+  inflateWithin(body, frameCapBytes).then(
     (inflated) => done(null, inflated),
     (error: unknown) => done(error instanceof Error ? error : new Error("the body does not inflate")),
   );

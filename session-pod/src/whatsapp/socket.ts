@@ -12,14 +12,26 @@ import { SendError, type ClientEvent, type ClientSocket, type OpenRequest } from
 import { areMomentsHeard, tellMoment } from "../sessions/moments.ts";
 import { chatOf } from "../session/address.ts";
 import { FenceLostError, GenerationClosedError, type OutboxMessage } from "../sessions/ports.ts";
-import { encodeCredentials, forgetOldHistory, identityOf, isPaired, isSelf, type Credentials } from "./credentials.ts";
+import {
+  encodeCredentials,
+  forgetOldHistory,
+  hasLoggedIn,
+  identityOf,
+  isPaired,
+  isSelf,
+  type Credentials,
+} from "./credentials.ts";
 import { closedBy } from "./disconnect.ts";
+import { FrameMeter } from "./frame-limit.ts";
 import { mediaBaseOf } from "./history-blob.ts";
 import { SessionHistory, type HistoryTurn } from "./history.ts";
 import { holdUntilStored, keyStore, type Hold } from "./key-store.ts";
 import { findRecipient } from "./recipient.ts";
 import { personOf, type People } from "./resend.ts";
 import { ackFault, faultOf } from "./send-fault.ts";
+import { watchLinking } from "./linking.ts";
+import { requestPairingCode } from "./pairing-code.ts";
+import { answerQuestions } from "./questions.ts";
 import { durableRepository } from "./signal-repository.ts";
 import { socketConfig } from "./socket-config.ts";
 import { Envelopes, outlineOf, type Envelope } from "./stanzas.ts";
@@ -80,7 +92,7 @@ export class WhatsAppSocket implements ClientSocket {
   }
 
   async requestPairingCode(phoneNumber: string): Promise<string> {
-    return await this.#socket.requestPairingCode(phoneNumber.replace(/\D/g, ""));
+    return await requestPairingCode(this.#socket, this.#credentials, phoneNumber);
   }
 
   async send(message: OutboxMessage): Promise<void> {
@@ -137,7 +149,14 @@ export class WhatsAppSocket implements ClientSocket {
         if (!(frame instanceof Uint8Array)) tellMoment(() => ({ kind: "heard", ...outlineOf(frame) }));
       });
     ws.prependListener("CB:message", (stanza: BinaryNode) => this.#arrived(stanza, envelopes.remember(stanza)));
-    ws.on("CB:success", () => this.#emit({ kind: "accepted" }));
+    const meter = new FrameMeter();
+    ws.prependListener("message", (piece: Uint8Array) => meter.take(piece));
+    answerQuestions(this.#socket);
+    watchLinking(this.#socket, {
+      isUnlinked: () => !isPaired(this.#credentials),
+      onStage: (stage) => this.#emit({ kind: "linkStage", stage }),
+    });
+    ws.on("CB:success", () => this.#accepted());
     ws.on("CB:ack,class:message", ({ attrs }: BinaryNode) => this.#acknowledged(attrs));
     ws.on("unexpected-response", (_request: unknown, response: { statusCode?: number; resume(): void }) => {
       response.resume();
@@ -145,9 +164,17 @@ export class WhatsAppSocket implements ClientSocket {
     });
   }
 
+  /** Kept, since nothing else tells later whether the phone's user has to act when a login is refused. */
+  #accepted(): void {
+    this.#emit({ kind: "accepted" });
+    if (hasLoggedIn(this.#credentials)) return;
+    this.#credentials.hasLoggedIn = true;
+    this.#saveCredentials();
+  }
+
   /** The library itself ignores a refused upgrade and would wait for ever. */
   #refusedUpgrade(upgradeStatus: number): void {
-    const message = `the server answered the upgrade with HTTP ${upgradeStatus}`;
+    const message = `the upgrade was answered with HTTP ${upgradeStatus}`;
     void this.#socket.end(new Boom(message, { data: { upgradeStatus } }));
   }
 

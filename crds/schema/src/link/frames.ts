@@ -29,7 +29,7 @@ const cut = (most: number) => z.string().transform((text) => clipped(text, most)
 /** Text that is worth nothing when it is cut: too long, it is refused. What a terminal would obey is no part of it. */
 const whole = (most: number) => z.string().max(most).transform(printable);
 /** As the API server takes it in a status. */
-const Instant = z.iso.datetime();
+const Instant = z.iso.datetime().max(40);
 
 export const sessionStates = [
   "Claiming",
@@ -172,6 +172,8 @@ export const Welcome = z.object({
   store: z.object({ url: z.string().trim() }),
   /** Encrypts the store's canary; 32 bytes as base64. */
   canaryKeyBase64: z.string(),
+  /** Causes that this operator has words for; one of 0.1 does not say, and takes no others than its own. */
+  causes: z.array(z.string().max(64)).max(1_000).optional(),
   whatsapp: z.object({
     url: z.string(),
     rootKeyHex: z.string().default(""),
