@@ -155,7 +155,7 @@ describe("a frame that is not the link's schema ends the link, is told, and harm
     [
       "a list without end",
       framed("grant-request", { requests: Array.from({ length: 500_000 }, () => 0) }),
-      "more than 130000 fields and items",
+      "more than 150000 fields and items",
     ],
     ["lists in lists without end", "[".repeat(500_000), "nested deeper than 16"],
     ["a binary message", Buffer.from("{}"), "a binary message; it must be JSON text"],

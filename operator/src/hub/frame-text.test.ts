@@ -43,6 +43,16 @@ describe("what an honest pod says is read", () => {
     expect([sessions.length, selfGranted.length]).toEqual([1_000, 1_000]);
   });
 
+  it.each([1, 700, 5_000, 12_000, 16_000, 30_000])(
+    "of five hundred sessions and %d starts: of these, the newest, whole",
+    (starts) => {
+      const { sessions, selfGranted } = parsed(hello(500, starts));
+      expect(sessions).toHaveLength(500);
+      expect(selfGranted.length).toBeGreaterThanOrEqual(Math.min(starts, 700));
+      expect(selfGranted.at(-1)?.agoMs).toBe(100_000_000 - starts + 1);
+    },
+  );
+
   it("of five hundred sessions and the starts of a day without a leader: of these, the newest", () => {
     const data = hello(500, 35_000);
     expect(data.length).toBeLessThan(mostHelloBytes);
@@ -61,9 +71,9 @@ describe("what would cost more than it says is not parsed", () => {
   const wrapped = (inside: string) => Buffer.from(`{"kind":"hello","x":${inside}}`);
   it.each([
     ["lists in lists", wrapped("[".repeat(size / 2) + "]".repeat(size / 2)), "nested deeper than 16"],
-    ["lists beside lists", wrapped(`[${"[],".repeat(size / 3)}0]`), "more than 130000 fields and items"],
-    ["objects of as many shapes", wrapped(`[${'{"a":0},'.repeat(size / 8)}0]`), "more than 130000 fields and items"],
-    ["numbers", wrapped(`[${"0,".repeat(size / 2)}0]`), "more than 130000 fields and items"],
+    ["lists beside lists", wrapped(`[${"[],".repeat(size / 3)}0]`), "more than 150000 fields and items"],
+    ["objects of as many shapes", wrapped(`[${'{"a":0},'.repeat(size / 8)}0]`), "more than 150000 fields and items"],
+    ["numbers", wrapped(`[${"0,".repeat(size / 2)}0]`), "more than 150000 fields and items"],
     ["a text that has no end", wrapped(`"${"x".repeat(3 * size)}`), "larger than 2097152 bytes without the starts"],
     ["starts that are one text", wrapped(`0,"selfGranted":["${"x".repeat(3 * size)}"]`), "larger than 2097152 bytes"],
     [

@@ -4,11 +4,11 @@ export const mostHelloBytes = 16 * 1024 * 1024;
 export const mostFrameBytes = 1024 * 1024;
 /** A hello without its starts. Five hundred sessions take about 400 kB. */
 const mostReportBytes = 2 * 1024 * 1024;
-/** Of the starts the newest, some two thousand: more than any window holds. */
-const mostStartBytes = 256 * 1024;
+/** Of the starts the newest, some four thousand: more than any window holds. */
+const mostStartBytes = 512 * 1024;
 
-/** Commas, colons and brackets: a thousand sessions with every field have about 80,000. */
-const mostMarks = 130_000;
+/** Commas, colons and brackets: a thousand sessions with every field have about 80,000, four thousand starts 50,000. */
+const mostMarks = 150_000;
 const mostDepth = 16;
 
 export type Checked =
@@ -20,7 +20,7 @@ export type Checked =
  * brackets take a third of a second, and as many of text a few milliseconds.
  */
 export function checkedText(data: Buffer): Checked {
-  const rest = data.length > mostReportBytes ? withoutOldStarts(data) : data;
+  const rest = withoutOldStarts(data);
   if (rest.length > mostReportBytes + mostStartBytes)
     return { success: false, fault: `larger than ${mostReportBytes} bytes without the starts that it tells` };
   const fault = costOf(rest);
@@ -32,11 +32,12 @@ const between = Buffer.from("},{");
 
 /** Pods write the list last, the oldest start first. Inside a text its quotes would be escaped. */
 function withoutOldStarts(data: Buffer): Buffer {
+  if (data.length <= mostStartBytes) return data;
   const key = data.lastIndexOf(startsKey);
-  const from = Math.max(key + startsKey.length, data.length - mostStartBytes);
-  const cut = data.indexOf(between, from);
-  if (key < 0 || cut < 0) return data;
-  return Buffer.concat([data.subarray(0, key + startsKey.length), data.subarray(cut + between.length - 1)]);
+  const start = key + startsKey.length;
+  if (key < 0 || data.length - start <= mostStartBytes) return data;
+  const cut = data.indexOf(between, data.length - mostStartBytes);
+  return cut < 0 ? data : Buffer.concat([data.subarray(0, start), data.subarray(cut + between.length - 1)]);
 }
 
 const quote = 0x22;

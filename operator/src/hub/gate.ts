@@ -1,8 +1,10 @@
 import type { Socket } from "node:net";
 import { Crowd } from "./crowd.ts";
 
-/** Sockets of which it is not known yet that they are a session pod's of ours. Each may cost some 100 kB. */
-const crowdLimits = { most: 512, mostOfGroup: 256 };
+/** Sockets that have not said anything: some 10 kB each. A pod speaks as soon as it is connected. */
+const silentLimits = { most: 256, mostOfGroup: 128 };
+/** Sockets that have, and are not known yet to be a session pod's of ours: some 100 kB each. The silent ones do not push these out. */
+const speakingLimits = { most: 512, mostOfGroup: 256 };
 /** From the first byte to a token; a pod gives up after `linkTiming.dialTimeoutMs`. */
 const dialWithinMs = 5_000;
 /** With a token that is good, until it is known whether the pod is ours, and to say that it is not. */
@@ -26,7 +28,8 @@ export const connectionOf = ({ remoteAddress, remotePort }: Pick<Socket, "remote
  */
 export class Gate {
   readonly #onHandshake: (socket: Socket) => void;
-  readonly #crowd = new Crowd<string>(crowdLimits);
+  readonly #silent = new Crowd<string>(silentLimits);
+  readonly #speaking = new Crowd<string>(speakingLimits);
   readonly #dialling = new Map<string, Dialling>();
   readonly #all = new Set<Socket>();
   readonly #handshakes: Socket[] = [];
@@ -48,8 +51,12 @@ export class Gate {
       this.admit(connection);
     });
     this.#dialling.set(connection, { socket, untilMs: performance.now() + dialWithinMs });
-    this.#crowd.add(connection, { group: socket.remoteAddress ?? "", onOut: () => socket.destroy() });
-    socket.once("readable", () => this.#spoke(socket));
+    const member = { group: socket.remoteAddress ?? "", onOut: () => void socket.destroy() };
+    this.#silent.add(connection, member);
+    socket.once("readable", () => {
+      if (this.#silent.remove(connection)) this.#speaking.add(connection, member);
+      this.#spoke(socket);
+    });
   }
 
   /** Its token is good. */
@@ -61,7 +68,8 @@ export class Gate {
   /** It is a session pod of ours, or gone. */
   admit(connection: string): void {
     this.#dialling.delete(connection);
-    this.#crowd.remove(connection);
+    this.#silent.remove(connection);
+    this.#speaking.remove(connection);
   }
 
   /** Ends every connection, admitted ones too. */
