@@ -237,19 +237,22 @@ describe("a pod of ours that says too much", () => {
     (await stage.link(hub, pod)).end();
   });
 
-  it("a hello of an older pod that made starts by itself for a day is welcome", async () => {
+  it("hellos of older pods that made starts by themselves for a day are welcome, several at once", async () => {
     await using hub = await stage.hub();
-    const pod = await stage.ourPod();
-    const dialer = await stage.dial(hub, pod.token).opened();
+    const pods = await Promise.all(Array.from({ length: 3 }, async () => await stage.ourPod()));
     const device = { namespace: stage.namespace, name: "d", uid: "11111111-2222-3333-4444-555555555555" };
-    const starts = Array.from({ length: 100_000 }, (_none, place) => ({
+    const selfGranted = Array.from({ length: 100_000 }, (_none, place) => ({
       device,
       bucket: "login" as const,
       agoMs: 86_400_000 - place * 860,
     }));
-    dialer.say({ ...helloOf({ namespace: stage.namespace, ...pod }), selfGranted: starts });
-    await dialer.heard("welcome");
-    dialer.end();
+    const dialers = await Promise.all(pods.map(async ({ token }) => await stage.dial(hub, token).opened()));
+    for (const [place, pod] of pods.entries())
+      dialers[place]?.say({ ...helloOf({ namespace: stage.namespace, ...pod }), selfGranted });
+    for (const dialer of dialers) {
+      await dialer.heard("welcome");
+      dialer.end();
+    }
   });
 
   it("a pod that reads nothing is sent no more than a few megabytes", async () => {

@@ -18,13 +18,20 @@ export interface AdmittedPod extends PodIdentity {
   readonly endpoint: string;
 }
 
+export interface HelloCalls {
+  /** It has come, or something else in its place. */
+  readonly came: () => void;
+  /** It is a large one. */
+  readonly isLarge: (goOn: () => void) => void;
+}
+
 export interface AdmissionOptions {
   readonly transport: Transport;
   readonly isOurPod: IsOurPod;
   readonly metrics: HubMetrics;
   readonly logger: Logger;
-  /** Makes its link and reads its hello. @param onHello call it when that has come */
-  readonly onAdmitted: (ends: Omit<LinkEnds, "inflow">, pod: AdmittedPod, onHello: () => void) => Link;
+  /** Makes its link and reads its hello. */
+  readonly onAdmitted: (ends: Omit<LinkEnds, "inflow">, pod: AdmittedPod, hello: HelloCalls) => Link;
 }
 
 /** A pod's UID is recorded a moment after the API server made the pod; its dial may be quicker. */
@@ -157,7 +164,10 @@ export class Admission {
   #welcome(entering: Entering, pod: AdmittedPod): void {
     entering.admit();
     this.#hellos.enter(entering, () => {
-      const link = this.#options.onAdmitted(entering.ends, pod, () => this.#left(entering));
+      const link = this.#options.onAdmitted(entering.ends, pod, {
+        came: () => this.#left(entering),
+        isLarge: (goOn) => this.#hellos.enlarge(entering, goOn),
+      });
       this.#links.set(link, pod);
       entering.socket.once("close", () => this.#links.delete(link));
       return link;

@@ -1,6 +1,6 @@
 import type { Link } from "./link.ts";
 
-/** Hellos that are read at the same time: each may be as large as {@link mostHelloBytes}. */
+/** Hellos that are read at the same time; of those above {@link mostFrameBytes}, one. */
 const mostAtOnce = 8;
 /** From the first byte to the last. */
 const helloWithinMs = 10_000;
@@ -14,6 +14,8 @@ interface Waiting<Key> {
 export class HelloQueue<Key = object> {
   #waiting: Waiting<Key>[] = [];
   readonly #reading = new Map<Key, NodeJS.Timeout>();
+  /** The first one is read on, the others wait: to put sixteen megabytes together takes the event loop some 50 ms. */
+  #large: { readonly key: Key; readonly goOn: () => void }[] = [];
 
   /** @param open makes the link and begins to read */
   enter(key: Key, open: () => Link): void {
@@ -21,8 +23,17 @@ export class HelloQueue<Key = object> {
     this.#next();
   }
 
+  /** What it says is large. */
+  enlarge(key: Key, goOn: () => void): void {
+    this.#large.push({ key, goOn });
+    if (this.#large[0]?.key === key) goOn();
+  }
+
   /** Its hello has come, or it has gone. */
   leave(key: Key): void {
+    const wasFirst = this.#large[0]?.key === key;
+    this.#large = this.#large.filter((large) => large.key !== key);
+    if (wasFirst) this.#large[0]?.goOn();
     this.#waiting = this.#waiting.filter((waiting) => waiting.key !== key);
     clearTimeout(this.#reading.get(key));
     if (this.#reading.delete(key)) this.#next();

@@ -18,6 +18,8 @@ export interface LinkHandlers {
   /** A frame that is not the schema's; names fields and what is allowed, never values. */
   readonly onBadFrame: (fault: string) => void;
   readonly onHeard: () => void;
+  /** Its hello is a large one: it reads on when `goOn` is called. */
+  readonly onLargeHello: (goOn: () => void) => void;
   readonly onClose: () => void;
 }
 
@@ -51,6 +53,7 @@ export class Link {
   readonly #frames: RawData[] = [];
   #frameBytes = 0;
   #hasHello = false;
+  #isLarge = false;
   #pong: Buffer | undefined;
   #nextSet: HubFrame | undefined;
   #isSetUnderWay = false;
@@ -135,8 +138,14 @@ export class Link {
   #read(bytes: number): void {
     this.#inflow.spend(bytes);
     this.#frameBytes += bytes;
-    if (this.#hasHello && this.#frameBytes > mostFrameBytes + mostReadBytes)
-      this.#handlers.onBadFrame(`larger than ${mostFrameBytes} bytes`);
+    if (this.#frameBytes <= mostFrameBytes + mostReadBytes) return;
+    if (this.#hasHello) return this.#handlers.onBadFrame(`larger than ${mostFrameBytes} bytes`);
+    if (this.#isLarge) return;
+    this.#isLarge = true;
+    this.#socket.pause();
+    this.#handlers.onLargeHello(() => {
+      if (this.#socket.readyState === this.#socket.OPEN) this.#socket.resume();
+    });
   }
 
   #alive(): void {

@@ -1,7 +1,7 @@
 import { linkVersion, podAbilities, type HubFrame, type PodFrame, type Welcome } from "@wa/schema";
 import type { Logger } from "pino";
 import type { Transport } from "../kube/transport.ts";
-import { Admission, type AdmittedPod } from "./admission.ts";
+import { Admission, type AdmittedPod, type HelloCalls } from "./admission.ts";
 import { Board } from "./board.ts";
 import type { Authority } from "./certificates.ts";
 import { Grants } from "./grants.ts";
@@ -70,7 +70,7 @@ class HubServer {
     this.#refusals = new RefusalLog(options.metrics, options.logger);
     this.#admission = new Admission({
       ...options,
-      onAdmitted: (ends, pod, onHello) => this.#admitted(ends, pod, onHello),
+      onAdmitted: (ends, pod, hello) => this.#admitted(ends, pod, hello),
     });
     this.#grants = new Grants(
       new LedgerLeases(transport, namespace),
@@ -113,18 +113,19 @@ class HubServer {
     await this.#server?.[Symbol.asyncDispose]();
   }
 
-  #admitted(ends: Omit<LinkEnds, "inflow">, pod: AdmittedPod, onHello: () => void): Link {
+  #admitted(ends: Omit<LinkEnds, "inflow">, pod: AdmittedPod, hello: HelloCalls): Link {
     const link: Link = new Link(
       { ...ends, inflow: this.#inflows.of(pod.uid) },
       {
         onFrame: (frame) => {
-          onHello();
+          hello.came();
           this.#frame(link, pod, frame);
         },
         onBadFrame: (fault) => {
-          onHello();
+          hello.came();
           this.#refuse(link, pod, { reason: "BadFrame", message: `frame is not the link's: ${fault}` });
         },
+        onLargeHello: hello.isLarge,
         // Only of the link that stands: a pod that is refused again and again must not seem to hold its devices.
         onHeard: () => {
           if (this.#links.get(pod.uid) === link) this.#board.heard(pod.uid);
