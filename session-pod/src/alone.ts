@@ -25,6 +25,7 @@ import { Sessions } from "./sessions/sessions.ts";
 import { createDatabase } from "./store/database.ts";
 import { enqueueText } from "./store/enqueue.ts";
 import { openStore } from "./store/open-store.ts";
+import type { OnSetAside } from "./store/set-aside.ts";
 import type { OnTrouble } from "./store/trouble.ts";
 import { createSealer } from "./store/seal.ts";
 import { whatsAppLibrary } from "./whatsapp/library.ts";
@@ -48,12 +49,12 @@ interface Identity {
 function storeOf(
   { storeUrl }: AloneConfig,
   { canaryKeyBase64 }: ReturnType<typeof identityOf>,
-  onTrouble: OnTrouble,
+  told: { readonly onTrouble: OnTrouble; readonly onSetAside: OnSetAside },
 ): LateStore {
   const { installation } = alone;
   return new LateStore({
     url: storeUrl,
-    open: async (url) => await openStore({ url, canaryKeyBase64, installation, onTrouble }),
+    open: async (url) => await openStore({ url, canaryKeyBase64, installation, ...told }),
     onProblem: () => undefined,
   });
 }
@@ -66,7 +67,11 @@ async function run(config: AloneConfig): Promise<void> {
     metrics.storeTrouble.inc({ operation: trouble.operation });
     log.warn(trouble, "store trouble");
   };
-  await using store = storeOf(config, identity, onTrouble);
+  const onSetAside: OnSetAside = (aside) => {
+    metrics.setAside.inc({ reason: aside.reason });
+    log.warn(aside, "message set aside");
+  };
+  await using store = storeOf(config, identity, { onTrouble, onSetAside });
   const dialer = dialerFor(config);
   const library = whatsAppLibrary(config.rootKeyHex);
   const sessions = new Sessions({

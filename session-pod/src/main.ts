@@ -15,6 +15,7 @@ import { PodMetrics } from "./observe/metrics.ts";
 import { attributeFaults } from "./sessions/faults.ts";
 import { Sessions } from "./sessions/sessions.ts";
 import { openStore } from "./store/open-store.ts";
+import type { OnSetAside } from "./store/set-aside.ts";
 import { whatsAppLibrary } from "./whatsapp/library.ts";
 
 /** Kubernetes kills a pod 45 s after it asked it to end. */
@@ -68,7 +69,7 @@ function openWorkplace({ whatsapp, installation, canaryKeyBase64, store: { url }
   const library = whatsAppLibrary(whatsapp.rootKeyHex);
   const store = new LateStore({
     url,
-    open: async (at) => await openStore({ url: at, installation, canaryKeyBase64, onTrouble }),
+    open: async (at) => await openStore({ url: at, installation, canaryKeyBase64, onTrouble, onSetAside }),
     onProblem: (problem) => {
       if (problem === undefined) log.info("the store is used as the operator told last");
       else log.warn({ ...problem }, "the store is used as before");
@@ -103,6 +104,11 @@ function openWorkplace({ whatsapp, installation, canaryKeyBase64, store: { url }
 function onTrouble({ operation, code }: { readonly operation: string; readonly code: string }): void {
   metrics.storeTrouble.inc({ operation });
   log.warn({ operation, code }, "store trouble");
+}
+
+function onSetAside(aside: Parameters<OnSetAside>[0]): void {
+  metrics.setAside.inc({ reason: aside.reason });
+  log.warn(aside, "message set aside");
 }
 
 async function stop(reason: string): Promise<void> {

@@ -19,6 +19,7 @@ import { createDatabase } from "../src/store/database.ts";
 import type { Database } from "../src/store/schema.ts";
 import { enqueueText } from "../src/store/enqueue.ts";
 import { createSealer } from "../src/store/seal.ts";
+import type { OnSetAside } from "../src/store/set-aside.ts";
 import { whatsAppLibrary } from "../src/whatsapp/library.ts";
 import { deviceKey, masterKey, open } from "./store-fixture.ts";
 import { until } from "./until.ts";
@@ -55,7 +56,7 @@ export class SessionsBench implements AsyncDisposable {
   readonly asked: Bucket[] = [];
   /** Lines of the log, as JSON. */
   readonly logged: string[] = [];
-  readonly metrics = new PodMetrics(() => ({}));
+  readonly metrics: PodMetrics;
   readonly #options: BenchOptions;
   readonly #store: Store;
   readonly #dialer: Dialer;
@@ -63,17 +64,20 @@ export class SessionsBench implements AsyncDisposable {
   readonly #assignments = new Map<string, Assignment>();
 
   static async open(options: BenchOptions): Promise<SessionsBench> {
-    const store = await open(options.storeUrl);
+    const metrics = new PodMetrics(() => ({}));
+    const onSetAside: OnSetAside = ({ reason }) => metrics.setAside.inc({ reason });
+    const store = await open(options.storeUrl, { onSetAside });
     const read = store.pendingOutbox.bind(store);
     store.pendingOutbox = async (devices) => {
       const pending = await read(devices);
       await options.afterOutboxRead?.();
       return pending;
     };
-    return new SessionsBench(options, store);
+    return new SessionsBench(options, store, metrics);
   }
 
-  private constructor(options: BenchOptions, store: Store) {
+  private constructor(options: BenchOptions, store: Store, metrics: PodMetrics) {
+    this.metrics = metrics;
     this.#options = options;
     this.#store = store;
     const egress = options.egress ?? { kind: "direct" };

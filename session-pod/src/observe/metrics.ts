@@ -35,6 +35,7 @@ export class PodMetrics {
   readonly history: Counter<"result">;
   readonly sessionFaults: Counter;
   readonly storeTrouble: Counter<"operation">;
+  readonly setAside: Counter<"reason">;
   readonly #lag = monitorEventLoopDelay({ resolution: lagResolutionMs });
 
   /** @param countStates how many sessions are in each state, read at each scrape */
@@ -80,6 +81,12 @@ export class PodMetrics {
       name: "whatsapp_store_trouble_total",
       help: "Store operations that had to wait or be tried again.",
       labelNames: ["operation"],
+      registers,
+    });
+    this.setAside = new Counter({
+      name: "whatsapp_messages_set_aside_total",
+      help: "Messages stored aside of the inbox: Names, no column holds its id or addresses; Refused, the database refused its row.",
+      labelNames: ["reason"],
       registers,
     });
     this.#gauges(countStates);

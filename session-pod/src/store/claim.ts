@@ -6,6 +6,7 @@ import { Generation } from "./generation.ts";
 import { readValue, type OwnedDevice } from "./read-values.ts";
 import type { Database } from "./schema.ts";
 import { createSealer, type Sealer } from "./seal.ts";
+import type { OnSetAside } from "./set-aside.ts";
 import { orUnavailable, type OnTrouble } from "./trouble.ts";
 
 export type ClaimOutcome =
@@ -52,6 +53,7 @@ export interface StoreClaimOptions {
   readonly fence: Fence;
   readonly dataKeys: readonly DataKey[];
   readonly onTrouble: OnTrouble;
+  readonly onSetAside: OnSetAside;
   /** Milliseconds since 1970. */
   readonly nowMs: () => number;
 }
@@ -64,16 +66,18 @@ export class StoreClaim implements Claim {
   readonly sealer: Sealer;
   readonly #owned: OwnedDevice;
   readonly #onTrouble: OnTrouble;
+  readonly #onSetAside: OnSetAside;
   readonly #nowMs: () => number;
   #generation: Generation | undefined;
 
-  constructor({ database, fence, dataKeys, onTrouble, nowMs }: StoreClaimOptions) {
+  constructor({ database, fence, dataKeys, onTrouble, onSetAside, nowMs }: StoreClaimOptions) {
     this.device = fence.device;
     this.epoch = fence.epoch;
     this.incarnation = fence.incarnation;
     this.sealer = createSealer(fence.device, dataKeys);
     this.#owned = { database, fence, sealer: this.sealer };
     this.#onTrouble = onTrouble;
+    this.#onSetAside = onSetAside;
     this.#nowMs = nowMs;
   }
 
@@ -97,6 +101,7 @@ export class StoreClaim implements Claim {
       generation: (before?.generation ?? 0) + 1,
       after: before?.settled() ?? Promise.resolve(),
       onTrouble: this.#onTrouble,
+      onSetAside: this.#onSetAside,
     });
     return this.#generation;
   }

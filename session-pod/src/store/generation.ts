@@ -11,8 +11,10 @@ import { inFence } from "./fence.ts";
 import { findInbox, findOutbox } from "./messages.ts";
 import { ReadCache } from "./read-cache.ts";
 import { readValues, type OwnedDevice } from "./read-values.ts";
+import { isRefusal } from "./refusals.ts";
+import type { OnSetAside } from "./set-aside.ts";
 import { untilDone, type OnTrouble } from "./trouble.ts";
-import { sealBatch, writeBatch } from "./write-batch.ts";
+import { sealBatch, writeBatch, type SealedBatch, type Writing } from "./write-batch.ts";
 
 const cachedValues = 512;
 
@@ -27,6 +29,7 @@ export interface GenerationOptions {
   /** Settles when the generation before has nothing under way any more. */
   readonly after: Promise<void>;
   readonly onTrouble: OnTrouble;
+  readonly onSetAside: OnSetAside;
 }
 
 /** The store as one socket sees it: at most one transaction under way, everything that comes meanwhile merged into the next. */
@@ -35,16 +38,18 @@ export class Generation implements GenerationStore {
   readonly #owned: OwnedDevice;
   readonly #after: Promise<void>;
   readonly #onTrouble: OnTrouble;
+  readonly #onSetAside: OnSetAside;
   readonly #end = new AbortController();
   readonly #cache = new ReadCache(cachedValues);
   #waiting: Waiting | undefined;
   #draining: Promise<void> | undefined;
 
-  constructor({ owned, generation, after, onTrouble }: GenerationOptions) {
+  constructor({ owned, generation, after, onTrouble, onSetAside }: GenerationOptions) {
     this.generation = generation;
     this.#owned = owned;
     this.#after = after;
     this.#onTrouble = onTrouble;
+    this.#onSetAside = onSetAside;
   }
 
   async get(type: string, ids: readonly string[]): Promise<ReadonlyMap<string, Uint8Array>> {
@@ -111,22 +116,37 @@ export class Generation implements GenerationStore {
   }
 
   async #write(batch: Batch): Promise<void> {
-    const { database, fence, sealer } = this.#owned;
-    const sealed = sealBatch(fence.device, sealer, batch);
+    const { fence, sealer } = this.#owned;
+    const { device } = fence;
+    const sealed = sealBatch(device, sealer, batch);
     const reached = (step: "begins" | "written" | "done"): void =>
       tellMoment(() => ({ kind: "commit", step, holds: contentsOf(batch) }));
     this.#cache.forget(batch);
     reached("begins");
-    await this.#untilDone("commit", () =>
-      inFence(database, fence, async (trx) => {
-        await writeBatch(trx, fence.device, sealed);
-        reached("written");
-        // Closed meanwhile: roll back rather than land behind the next generation's first read.
-        this.#end.signal.throwIfAborted();
-      }),
-    );
+    let writing: Writing = "Together";
+    const asides = await this.#untilDone("commit", async () => {
+      try {
+        return await this.#transact(sealed, writing, () => reached("written"));
+      } catch (error) {
+        if (isRefusal(error)) writing = "OneByOne";
+        throw error;
+      }
+    });
     reached("done");
+    for (const reason of asides) this.#onSetAside({ device, reason });
     if (!this.#end.signal.aborted) this.#cache.keepWritten(batch);
+  }
+
+  /** One fenced transaction. What is refused although every message was tried by itself is no message's fault: an outage. */
+  async #transact(batch: SealedBatch, writing: Writing, onWritten: () => void) {
+    const { database, fence } = this.#owned;
+    return await inFence(database, fence, async (trx) => {
+      const asides = await writeBatch(trx, fence.device, batch, writing);
+      onWritten();
+      // Closed meanwhile: roll back rather than land behind the next generation's first read.
+      this.#end.signal.throwIfAborted();
+      return asides;
+    });
   }
 
   async #untilDone<T>(operation: string, work: () => Promise<T>): Promise<T> {

@@ -5,6 +5,9 @@ import type { OwnedDevice } from "./read-values.ts";
 import type { Database, OutboxRow } from "./schema.ts";
 import type { Sealer } from "./seal.ts";
 import { describeError, type OnTrouble } from "./trouble.ts";
+import { hashedNames, isStorable, isStorableId } from "./names.ts";
+import { isRefusal } from "./refusals.ts";
+import { openAside } from "./set-aside.ts";
 import { inboxPlace, outboxPlace } from "./write-batch.ts";
 
 /** One device's flood must not keep the others of the pod waiting. */
@@ -13,25 +16,52 @@ const OutboxPayload = z.object({ to: z.string(), text: z.string() });
 
 type SealedOutboxRow = Pick<OutboxRow, "message_id" | "key_id" | "ciphertext">;
 
-export async function findInbox(
-  { database, fence, sealer }: OwnedDevice,
-  message: Pick<InboxMessage, "chat" | "sender" | "messageId">,
-): Promise<Uint8Array | undefined> {
-  const row = await database.db
-    .selectFrom("wa_inbox")
-    .select(["key_id", "ciphertext"])
-    .where("device", "=", fence.device)
-    .where("chat", "=", message.chat)
-    .where("sender", "=", message.sender)
-    .where("message_id", "=", message.messageId)
-    .executeTakeFirst();
-  return row && sealer.open(inboxPlace(message), { keyId: row.key_id, ciphertext: row.ciphertext });
+type MessageNames = Pick<InboxMessage, "chat" | "sender" | "messageId">;
+
+/** Plaintext of a message that is stored, in the inbox or aside of it. */
+export async function findInbox(owned: OwnedDevice, message: MessageNames): Promise<Uint8Array | undefined> {
+  const { database, fence, sealer } = owned;
+  const aside = selectAside(database, fence.device, message);
+  if (!isStorable(message)) return openFound(sealer, message, await aside.executeTakeFirst());
+  try {
+    const both = database.db
+      .selectFrom("wa_inbox")
+      .select([sql.lit("inbox").as("table"), "key_id", "ciphertext"])
+      .where("device", "=", fence.device)
+      .where("chat", "=", message.chat)
+      .where("sender", "=", message.sender)
+      .where("message_id", "=", message.messageId)
+      .unionAll(aside);
+    return openFound(sealer, message, await both.executeTakeFirst());
+  } catch (error) {
+    // What a database cannot even be asked for (its encoding lacks a letter) is not in its inbox.
+    if (!isRefusal(error)) throw error;
+    return openFound(sealer, message, await aside.executeTakeFirst());
+  }
+}
+
+function selectAside({ db }: Database, device: DeviceKey, message: MessageNames) {
+  return db
+    .selectFrom("wa_set_aside")
+    .select([sql.lit("aside").as("table"), "key_id", "ciphertext"])
+    .where("device", "=", device)
+    .where("place", "=", hashedNames(message));
+}
+
+type Found = Pick<OutboxRow, "key_id" | "ciphertext"> & { readonly table: string };
+
+function openFound(sealer: Sealer, message: MessageNames, row: Found | undefined): Uint8Array | undefined {
+  if (row === undefined) return undefined;
+  if (row.table === "aside") return openAside(sealer, { place: hashedNames(message), ...row }).plaintext;
+  return sealer.open(inboxPlace(message), { keyId: row.key_id, ciphertext: row.ciphertext });
 }
 
 export async function findOutbox(
   { database, fence, sealer }: OwnedDevice,
   messageId: string,
 ): Promise<OutboxMessage | undefined> {
+  // The recipient's client says which; ours are short.
+  if (!isStorableId(messageId)) return undefined;
   const row = await database.db
     .selectFrom("wa_outbox")
     .select(["message_id", "key_id", "ciphertext"])

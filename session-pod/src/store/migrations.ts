@@ -97,4 +97,23 @@ export const migrations: readonly Migration[] = [
       { kind: "column", table: "wa_inbox", name: "sender_alias", type: "text", default: "" },
     ],
   },
+  {
+    name: "messages that the inbox cannot hold",
+    changes: [
+      {
+        kind: "table",
+        name: "wa_set_aside",
+        columns: {
+          seq: "sequence",
+          device: "text",
+          place: "text",
+          reason: "text",
+          created_ms: "bigint",
+          key_id: "text",
+          ciphertext: "bytes",
+        },
+        unique: ["device", "place"],
+      },
+    ],
+  },
 ];

@@ -12,6 +12,7 @@ import { createDatabase, type RenewableDatabase } from "./database.ts";
 import { findPending } from "./messages.ts";
 import { migrate } from "./migrate.ts";
 import { markOf, opensSameStore, placeOf, type StoreMark } from "./same-store.ts";
+import type { OnSetAside } from "./set-aside.ts";
 import { orUnavailable, type OnTrouble } from "./trouble.ts";
 
 export interface OpenStoreOptions {
@@ -20,6 +21,7 @@ export interface OpenStoreOptions {
   readonly canaryKeyBase64: string;
   readonly installation: string;
   readonly onTrouble?: OnTrouble;
+  readonly onSetAside?: OnSetAside;
   /** Milliseconds since 1970. */
   readonly nowMs?: () => number;
 }
@@ -55,22 +57,23 @@ export async function openDatabase({
   }
 }
 
+type Environment = Required<Pick<OpenStoreOptions, "onTrouble" | "onSetAside" | "nowMs">>;
+
 class SqlStore implements RenewableStore {
   readonly #database: RenewableDatabase;
   readonly #mark: StoreMark;
   readonly #installation: string;
   #url: string;
-  readonly #onTrouble: OnTrouble;
-  readonly #nowMs: () => number;
+  readonly #environment: Environment;
   readonly #claims = new Map<DeviceKey, StoreClaim>();
 
-  constructor(database: RenewableDatabase, mark: StoreMark, { url, installation, onTrouble, nowMs }: OpenStoreOptions) {
+  constructor(database: RenewableDatabase, mark: StoreMark, { url, installation, ...environment }: OpenStoreOptions) {
     this.#database = database;
     this.#mark = mark;
     this.#url = url;
     this.#installation = installation;
-    this.#onTrouble = onTrouble ?? (() => undefined);
-    this.#nowMs = nowMs ?? Date.now;
+    const { onTrouble = () => undefined, onSetAside = () => undefined, nowMs = Date.now } = environment;
+    this.#environment = { onTrouble, onSetAside, nowMs };
   }
 
   async claim(request: ClaimRequest): Promise<ClaimResult> {
@@ -80,8 +83,7 @@ class SqlStore implements RenewableStore {
       database: this.#database,
       fence: taken.fence,
       dataKeys: request.dataKeys,
-      onTrouble: this.#onTrouble,
-      nowMs: this.#nowMs,
+      ...this.#environment,
     });
     await this.#claims.get(request.device)?.closeGeneration();
     this.#claims.set(request.device, claim);
@@ -93,7 +95,8 @@ class SqlStore implements RenewableStore {
       const sealer = this.#claims.get(device)?.sealer;
       return sealer ? [{ device, epoch, sealer, underWay }] : [];
     });
-    const at = { nowMs: this.#nowMs(), onTrouble: this.#onTrouble };
+    const { nowMs, onTrouble } = this.#environment;
+    const at = { nowMs: nowMs(), onTrouble };
     return await orUnavailable("pendingOutbox", () => findPending(this.#database, readers, at));
   }
 

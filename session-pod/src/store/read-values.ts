@@ -1,6 +1,7 @@
 import type { ValueKey } from "../sessions/ports.ts";
 import { assertOwned, type Fence } from "./fence.ts";
 import type { Database } from "./schema.ts";
+import { storedId } from "./names.ts";
 import type { Sealer } from "./seal.ts";
 import { slices } from "./write-batch.ts";
 
@@ -21,7 +22,8 @@ export async function readValues(
   ids: readonly string[],
 ): Promise<Map<string, Uint8Array>> {
   const found = new Map<string, Uint8Array>();
-  for (const some of slices(ids)) {
+  const asked = new Map(ids.map((id) => [storedId(id), id]));
+  for (const some of slices([...asked.keys()])) {
     const rows = await database.db
       .selectFrom("wa_device as device")
       .leftJoin("wa_value as value", (join) =>
@@ -33,7 +35,7 @@ export async function readValues(
     assertOwned(fence, rows[0]);
     for (const { id, key_id: keyId, ciphertext } of rows)
       if (id !== null && keyId !== null && ciphertext !== null)
-        found.set(id, sealer.open({ type, id }, { keyId, ciphertext }));
+        found.set(asked.get(id) ?? id, sealer.open({ type, id }, { keyId, ciphertext }));
   }
   return found;
 }

@@ -71,6 +71,17 @@ interface ArchiveRow extends ValueRow {
   reason: string;
 }
 
+/** Messages that the inbox cannot hold as they are. `place` is a hash of their names; `seq` is the order of arrival. */
+export interface SetAsideRow {
+  seq: Generated<number>;
+  device: string;
+  place: string;
+  reason: string;
+  created_ms: number;
+  key_id: string;
+  ciphertext: Uint8Array;
+}
+
 export interface Tables {
   wa_schema: SchemaRow;
   /** For each installation a value that only its own master key opens. */
@@ -80,6 +91,7 @@ export interface Tables {
   wa_inbox: InboxRow;
   wa_outbox: OutboxRow;
   wa_archive: ArchiveRow;
+  wa_set_aside: SetAsideRow;
 }
 
 export type DatabaseKind = "postgres" | "sqlite";

@@ -1,9 +1,12 @@
-import type { Insertable, Transaction, Updateable } from "kysely";
+import { sql, type Insertable, type Transaction, type Updateable } from "kysely";
 import type { DeviceKey, InboxMessage, OutboxFate, OutboxMessage } from "../sessions/ports.ts";
 import type { Batch } from "./batch.ts";
+import { isStorable, noteText, storedId } from "./names.ts";
 import { dropPlaceholders, placeholderRows, writePlaceholders } from "./placeholders.ts";
-import type { InboxRow, OutboxRow, Tables, ValueRow } from "./schema.ts";
+import { isRefusal } from "./refusals.ts";
+import type { InboxRow, OutboxRow, SetAsideRow, Tables, ValueRow } from "./schema.ts";
 import type { SealedPlace, Sealer } from "./seal.ts";
+import { asideRow, type AsideReason } from "./set-aside.ts";
 
 /** SQLite takes 32,766 parameters in a statement, PostgreSQL 65,535; a row has at most ten. */
 const rowsPerStatement = 2_000;
@@ -30,6 +33,10 @@ export interface SealedBatch {
   readonly values: readonly ValueRow[];
   readonly inbox: readonly Insertable<InboxRow>[];
   readonly placeholders: readonly Insertable<InboxRow>[];
+  /** What the inbox cannot hold as it is. */
+  readonly asides: readonly Insertable<SetAsideRow>[];
+  /** For a row that the database refuses all the same; by its place in `inbox`. */
+  readonly asideOf: (index: number) => Insertable<SetAsideRow>;
   readonly deletes: ReadonlyMap<string, readonly string[]>;
   readonly fates: readonly Fates[];
   readonly readdressed: readonly Pick<OutboxRow, "message_id" | "key_id" | "ciphertext">[];
@@ -45,8 +52,8 @@ interface Fates {
 function changesBy(fate: OutboxFate): Updateable<OutboxRow> {
   const { state } = fate;
   if (state === "Sent") return { state, error: "" };
-  if (state === "Failed") return { state, error: fate.error };
-  return { state, error: fate.error, attempts: fate.attempts, not_before_ms: fate.notBeforeMs };
+  if (state === "Failed") return { state, error: noteText(fate.error) };
+  return { state, error: noteText(fate.error), attempts: fate.attempts, not_before_ms: fate.notBeforeMs };
 }
 
 export function sealBatch(device: DeviceKey, sealer: Sealer, batch: Batch): SealedBatch {
@@ -54,16 +61,16 @@ export function sealBatch(device: DeviceKey, sealer: Sealer, batch: Batch): Seal
     const { keyId, ciphertext } = sealer.seal(place, plain);
     return { key_id: keyId, ciphertext };
   };
+  const [plain, odd] = [batch.inbox.filter(isStorable), batch.inbox.filter((message) => !isStorable(message))];
+  const aside = (message: InboxMessage, reason: AsideReason) => asideRow({ device, sealer }, message, reason);
   const deletes = Map.groupBy(batch.deletes.values(), ({ type }) => type);
   const fates = Map.groupBy(batch.outbox.values(), (fate) => JSON.stringify(changesBy(fate)));
   return {
-    values: [...batch.puts.values()].map(({ type, id, value }) => ({
-      device,
-      type,
-      id,
-      ...sealed({ type, id }, value),
-    })),
-    inbox: batch.inbox.map((message) => ({
+    values: [...batch.puts.values()].map(({ type, id: name, value }) => {
+      const id = storedId(name);
+      return { device, type, id, ...sealed({ type, id }, value) };
+    }),
+    inbox: plain.map((message) => ({
       device,
       chat: message.chat,
       sender: message.sender,
@@ -74,7 +81,13 @@ export function sealBatch(device: DeviceKey, sealer: Sealer, batch: Batch): Seal
       ...sealed(inboxPlace(message), message.plaintext),
     })),
     placeholders: placeholderRows(device, batch.unread, (names) => sealed(inboxPlace(names), new Uint8Array())),
-    deletes: new Map([...deletes].map(([type, keys]) => [type, keys.map(({ id }) => id)])),
+    asides: odd.map((message) => aside(message, "Names")),
+    asideOf: (index) => {
+      const message = plain[index];
+      if (message === undefined) throw new RangeError(`no message ${index} in this batch`);
+      return aside(message, "Refused");
+    },
+    deletes: new Map([...deletes].map(([type, keys]) => [type, keys.map(({ id }) => storedId(id))])),
     fates: [...fates.values()].flatMap((same) => {
       const [first] = same;
       const messageIds = same.map(({ messageId }) => messageId);
@@ -87,19 +100,22 @@ export function sealBatch(device: DeviceKey, sealer: Sealer, batch: Batch): Seal
   };
 }
 
-/** A few statements, however many values. */
-export async function writeBatch(trx: Transaction<Tables>, device: DeviceKey, batch: SealedBatch): Promise<void> {
+/** A few statements, however many values; or one for each message, so that the one that is refused is found and set aside. */
+export type Writing = "Together" | "OneByOne";
+
+/** @returns why messages were set aside, once for each */
+export async function writeBatch(
+  trx: Transaction<Tables>,
+  device: DeviceKey,
+  batch: SealedBatch,
+  writing: Writing = "Together",
+): Promise<AsideReason[]> {
   await upsertValues(trx, batch.values);
   for (const [type, ids] of batch.deletes) await deleteValues(trx, { device, type, ids });
   await writePlaceholders(trx, batch.placeholders);
-  await dropPlaceholders(trx, device, batch.inbox);
-  for (const rows of slices(batch.inbox))
-    await trx
-      .insertInto("wa_inbox")
-      .values(rows)
-      // A redelivery: the plaintext that was stored first is the one that was acted upon.
-      .onConflict((conflict) => conflict.columns(["device", "chat", "sender", "message_id"]).doNothing())
-      .execute();
+  if (writing === "Together") for (const rows of slices(batch.inbox)) await insertInbox(trx, device, rows);
+  const refused = writing === "OneByOne" ? await insertOneByOne(trx, device, batch) : [];
+  for (const rows of slices([...batch.asides, ...refused])) await insertAsides(trx, rows);
   for (const { message_id: id, ...sealed } of batch.readdressed)
     await trx.updateTable("wa_outbox").set(sealed).where("device", "=", device).where("message_id", "=", id).execute();
   for (const { changes, messageIds } of batch.fates)
@@ -110,6 +126,52 @@ export async function writeBatch(trx: Transaction<Tables>, device: DeviceKey, ba
         .where("device", "=", device)
         .where("message_id", "in", ids)
         .execute();
+  return [...batch.asides.map(() => "Names" as const), ...refused.map(() => "Refused" as const)];
+}
+
+async function insertInbox(
+  trx: Transaction<Tables>,
+  device: DeviceKey,
+  rows: readonly Insertable<InboxRow>[],
+): Promise<void> {
+  await dropPlaceholders(trx, device, rows);
+  await trx
+    .insertInto("wa_inbox")
+    .values(rows)
+    // A redelivery: the plaintext that was stored first is the one that was acted upon.
+    .onConflict((conflict) => conflict.columns(["device", "chat", "sender", "message_id"]).doNothing())
+    .execute();
+}
+
+async function insertAsides(trx: Transaction<Tables>, rows: readonly Insertable<SetAsideRow>[]): Promise<void> {
+  await trx
+    .insertInto("wa_set_aside")
+    .values(rows)
+    .onConflict((conflict) => conflict.columns(["device", "place"]).doNothing())
+    .execute();
+}
+
+const point = "wa_message";
+
+/** @returns rows for the messages that the database refused */
+async function insertOneByOne(
+  trx: Transaction<Tables>,
+  device: DeviceKey,
+  { inbox, asideOf }: SealedBatch,
+): Promise<Insertable<SetAsideRow>[]> {
+  const refused: Insertable<SetAsideRow>[] = [];
+  for (const [index, row] of inbox.entries()) {
+    await sql.raw(`savepoint ${point}`).execute(trx);
+    try {
+      await insertInbox(trx, device, [row]);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      await sql.raw(`rollback to savepoint ${point}`).execute(trx);
+      refused.push(asideOf(index));
+    }
+    await sql.raw(`release savepoint ${point}`).execute(trx);
+  }
+  return refused;
 }
 
 async function upsertValues(trx: Transaction<Tables>, values: readonly ValueRow[]): Promise<void> {
