@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { currentDataKey, deriveCanaryKey } from "@wa/schema";
 import { ConfigError } from "./config/alone-config.ts";
@@ -11,9 +12,13 @@ import { openDatabase } from "./store/open-store.ts";
 import type { Database } from "./store/schema.ts";
 import { createSealer, type Sealer } from "./store/seal.ts";
 import { aliasReader } from "./whatsapp/aliases.ts";
-import { messageText } from "./whatsapp/message-text.ts";
+import { readableText } from "./whatsapp/message-text.ts";
 
-const say = (line: object): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
+/** Waits for a slow reader; one that has seen enough (`head`) ends the program, which is no fault. */
+async function say(line: object): Promise<void> {
+  if (!process.stdout.write(`${JSON.stringify(line)}\n`)) await once(process.stdout, "drain");
+}
+process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
 
 async function run(config: MessagesConfig): Promise<void> {
   const { storeUrl, installation, masterKey, command, key } = config;
@@ -35,11 +40,11 @@ interface StoredDevice {
 async function perform(database: Database, device: StoredDevice, command: MessagesConfig["command"]): Promise<void> {
   switch (command.kind) {
     case "send":
-      return say({ messageId: await enqueueText(database, device, command) });
+      return await say({ messageId: await enqueueText(database, device, command) });
     case "read":
       return await read(database, device, command.afterSeq);
     case "outbox":
-      for await (const entry of listOutbox(database, device, command)) say(outboxLineOf(entry));
+      for await (const entry of listOutbox(database, device, command)) await say(outboxLineOf(entry));
       return;
     default:
       command satisfies never;
@@ -67,12 +72,18 @@ async function read(database: Database, device: StoredDevice, afterSeq: number):
     const { chat, sender } = message;
     const chatAlias = message.chatAlias ?? (await aliasOf(chat));
     const senderAlias = message.senderAlias ?? (await aliasOf(sender));
-    say(lineOf({ ...message, chatAlias, senderAlias }));
+    await say(lineOf({ ...message, chatAlias, senderAlias }));
   }
 }
 
-/** A person is one chat, by number where it is known, whichever address the server used. */
-function lineOf({ seq, messageId, timestampMs, plaintext, missing, ...by }: ReceivedMessage): object {
+/**
+ * A person is one chat, by number where it is known, whichever address the server used. A line says what is wrong with its own
+ * message, and the next line comes.
+ */
+function lineOf({ seq, messageId, timestampMs, plaintext, missing, fault, ...by }: ReceivedMessage): object {
+  const time = instantOf(timestampMs);
+  const read = readableText(plaintext);
+  const told = fault ?? read.fault ?? (time === null ? "its time is beyond the calendar" : undefined);
   const chat = namesOf(by.chat, by.chatAlias);
   const sender = namesOf(by.sender, by.senderAlias);
   return {
@@ -82,9 +93,10 @@ function lineOf({ seq, messageId, timestampMs, plaintext, missing, ...by }: Rece
     chatAlias: chat.alias ?? null,
     sender: sender.name,
     senderAlias: sender.alias ?? null,
-    time: new Date(timestampMs).toISOString(),
-    text: messageText(plaintext) ?? null,
+    time,
+    text: read.text,
     ...(missing !== undefined && { missing }),
+    ...(told !== undefined && { fault: told }),
   };
 }
 
@@ -95,11 +107,16 @@ function outboxLineOf({ seq, messageId, state, error, attempts, message, ...at }
     to: message?.to ?? null,
     state: state === "Queued" ? "Waiting" : state,
     attempts,
-    time: new Date(at.createdMs).toISOString(),
-    ...(state === "Queued" && at.notBeforeMs > 0 && { nextTryAt: new Date(at.notBeforeMs).toISOString() }),
+    time: instantOf(at.createdMs),
+    ...(state === "Queued" && at.notBeforeMs > 0 && { nextTryAt: instantOf(at.notBeforeMs) }),
     ...(error !== "" && { why: error }),
     text: message?.text ?? null,
   };
+}
+
+function instantOf(timestampMs: number): string | null {
+  const time = new Date(timestampMs);
+  return Number.isNaN(time.getTime()) ? null : time.toISOString();
 }
 
 try {

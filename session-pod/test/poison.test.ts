@@ -1,11 +1,13 @@
 import { randomBytes } from "node:crypto";
+import { proto } from "@whiskeysockets/baileys/WAProto/index.js";
 import { startSimulator, type Simulator } from "@wa/simulator";
-import { afterAll, beforeAll, describe, expect, it, type TestContext } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { currentDataKey } from "@wa/schema";
 import { createDatabase } from "../src/store/database.ts";
 import { listInbox } from "../src/store/list-inbox.ts";
 import { createSealer } from "../src/store/seal.ts";
-import { messageText } from "../src/whatsapp/message-text.ts";
+import { readableText } from "../src/whatsapp/message-text.ts";
+import { nestedMessage } from "./nested-message.ts";
 import { SessionsBench } from "./sessions-bench.ts";
 import { databaseKinds, deviceKey, masterKey, type Databases } from "./store-fixture.ts";
 import { until } from "./until.ts";
@@ -14,7 +16,8 @@ import { until } from "./until.ts";
  * A message whose head the sender's client, or the server, chose so that a database cannot hold it. Assumed of the real server:
  * that it passes such ids, addresses and times on.
  */
-const poisons: readonly (readonly [name: string, attrs: Readonly<Record<string, string>>])[] = [
+type Poison = readonly [name: string, attrs: Readonly<Record<string, string>>, plaintext?: Uint8Array];
+const poisons: readonly Poison[] = [
   ["a time that is no number", { t: "soon" }],
   ["a time before all times", { t: "-99999999999999" }],
   ["a time beyond the calendar", { t: "99999999999999" }],
@@ -25,6 +28,10 @@ const poisons: readonly (readonly [name: string, attrs: Readonly<Record<string, 
   ["a participant that fits no column", { participant: `${"1".repeat(3_000)}@s.whatsapp.net` }],
   ["a participant of NULs and a time that is none", { participant: `${"\u0000".repeat(9)}@s.whatsapp.net`, t: "NaN" }],
   ["an id of 200,000 bytes", { id: "é".repeat(100_000) }],
+  ["bytes that are no message", {}, Buffer.from([0xff, 0xff, 0xff])],
+  ["no bytes at all", {}, new Uint8Array()],
+  ["20,000 wrappers", {}, nestedMessage(20_000)],
+  ["700 kilobytes of text", {}, proto.Message.encode({ conversation: "x".repeat(700_000) }).finish()],
 ];
 
 const friend = "33677000098";
@@ -38,64 +45,58 @@ afterAll(async () => {
   await simulator[Symbol.asyncDispose]();
 });
 
-describe.each(databaseKinds)("after a message on %s with", (kind, start) => {
+describe.each(databaseKinds)("one device on %s", (kind, start) => {
+  const phone = kind === "sqlite" ? "33671000001" : "33672000001";
   let databases: Databases;
-  let accounts = 0;
+  let storeUrl: string;
+  let bench: SessionsBench;
   beforeAll(async () => {
     databases = await start();
+    storeUrl = await databases.freshUrl();
+    bench = await SessionsBench.open({ simulator, storeUrl });
+    await bench.link("d", phone, { connectTimeoutMs: 20_000, queryTimeoutMs: 30_000, keepAliveIntervalMs: 30_000 });
   });
-  afterAll(() => databases.stop());
+  afterAll(async () => {
+    await bench[Symbol.asyncDispose]();
+    await databases.stop();
+  });
 
-  async function connected(onTestFinished: TestContext["onTestFinished"]) {
-    accounts += 1;
-    const phone = `3367${kind === "sqlite" ? 1 : 2}00${String(accounts).padStart(4, "0")}`;
-    const storeUrl = await databases.freshUrl();
-    const bench = await SessionsBench.open({ simulator, storeUrl });
-    onTestFinished(async () => await bench[Symbol.asyncDispose]());
-    bench.assign("d", 1);
-    const { qr } = await bench.reported("d", "a code", (report) => report.qr !== undefined);
-    await simulator.client.scan(phone, qr?.code ?? "");
-    await bench.state("d", "Connected");
-    const inbox = async (): Promise<(string | undefined)[]> => {
-      const key = deviceKey("d");
-      const database = createDatabase(storeUrl);
-      try {
-        const sealer = createSealer(key, [currentDataKey(masterKey, key)]);
-        const texts = [];
-        for await (const { plaintext } of listInbox(database, { device: key, sealer }, 0))
-          texts.push(messageText(plaintext));
-        return texts;
-      } finally {
-        await database.db.destroy();
-      }
-    };
-    const pending = async (): Promise<number> => {
-      const [device] = Object.values((await simulator.client.stats(phone)).devices);
-      return device?.messagesPending ?? -1;
-    };
-    return { phone, bench, inbox, pending };
+  async function inbox(): Promise<(string | null)[]> {
+    const key = deviceKey("d");
+    const database = createDatabase(storeUrl);
+    try {
+      const sealer = createSealer(key, [currentDataKey(masterKey, key)]);
+      const texts = [];
+      for await (const { plaintext } of listInbox(database, { device: key, sealer }, 0))
+        texts.push(readableText(plaintext).text);
+      return texts;
+    } finally {
+      await database.db.destroy();
+    }
+  }
+  async function asides(): Promise<number> {
+    return (await bench.metrics.setAside.get()).values[0]?.value ?? 0;
+  }
+  async function pending(): Promise<number> {
+    const [device] = Object.values((await simulator.client.stats(phone)).devices);
+    return device?.messagesPending ?? -1;
   }
 
-  it.concurrent.for(poisons)("%s the next message of anybody arrives", async ([_name, attrs], { onTestFinished }) => {
-    const { phone, bench, inbox, pending } = await connected(onTestFinished);
-    await simulator.client.text(friend, phone, "first");
-    await until("the first", async () => (await inbox()).includes("first"));
-    await simulator.client.message(friend, phone, { text: "poison", attrs });
-    await simulator.client.text(friend, phone, "of the same");
-    await simulator.client.text(stranger, phone, "of another");
-    await until(
-      "those after it",
-      async () => {
-        const texts = await inbox();
-        return texts.includes("of the same") && texts.includes("of another");
-      },
-      10_000,
-    );
-    await until("every acknowledgement", async () => (await pending()) === 0, 10_000);
-    const isAside = "id" in attrs || "participant" in attrs;
-    expect(await bench.metrics.setAside.get()).toMatchObject({
-      values: isAside ? [{ value: 1, labels: { reason: "Names" } }] : [],
+  it.for(poisons)("hears everybody after a message with %s", async ([name, attrs, plaintext]) => {
+    const [textsBefore, asidesBefore] = [(await inbox()).length, await asides()];
+    const content =
+      plaintext === undefined ? { text: `poison: ${name}` } : { base64: Buffer.from(plaintext).toString("base64") };
+    await simulator.client.message(friend, phone, { ...content, attrs });
+    await simulator.client.text(friend, phone, `of the same after ${name}`);
+    await simulator.client.text(stranger, phone, `of another after ${name}`);
+    await until("those after it", async () => {
+      const texts = await inbox();
+      return [`of the same after ${name}`, `of another after ${name}`].every((text) => texts.includes(text));
     });
-    expect((await inbox()).includes("poison")).toBe(!isAside);
+    await until("every acknowledgement", async () => (await pending()) === 0);
+    const isAside = "id" in attrs || "participant" in attrs;
+    expect(await inbox()).toHaveLength(textsBefore + (isAside ? 2 : 3));
+    expect(await asides()).toBe(asidesBefore + (isAside ? 1 : 0));
+    expect(bench.last("d")?.state).toBe("Connected");
   });
 });

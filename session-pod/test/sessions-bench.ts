@@ -165,8 +165,8 @@ export class SessionsBench implements AsyncDisposable {
   }
 
   /** Assigns a new device, scans its first code, and waits until it is connected. */
-  async link(name: string, phone: string): Promise<void> {
-    this.assign(name, 1);
+  async link(name: string, phone: string, patience: Partial<SessionSpec> = {}): Promise<void> {
+    this.assign(name, 1, { spec: patience });
     const { qr } = await this.reported(name, "a QR code", (report) => report.qr !== undefined);
     await this.#options.simulator.client.scan(phone, qr?.code ?? "");
     await this.state(name, "Connected");

@@ -1,8 +1,8 @@
 import type { DeviceKey, InboxMessage, ValueKey } from "../sessions/ports.ts";
 import { isNotOutdated, unmarkedId } from "./placeholders.ts";
-import type { Database } from "./schema.ts";
+import type { Database, InboxRow } from "./schema.ts";
 import type { Sealer } from "./seal.ts";
-import { orUnavailable } from "./trouble.ts";
+import { describeError, orUnavailable } from "./trouble.ts";
 import { inboxPlace } from "./write-batch.ts";
 
 const perPage = 200;
@@ -12,9 +12,11 @@ export interface ReceivedMessage extends InboxMessage {
   readonly seq: number;
   /** Present where its content is not here; the plaintext is empty then. */
   readonly missing?: string | undefined;
+  /** Why the row could not be opened; its plaintext is empty then. */
+  readonly fault?: string;
 }
 
-/** Messages of a device after `afterSeq`, oldest first, read in pages. Needs no claim. Throws StoreRefusedError for another key. */
+/** Messages of a device after `afterSeq`, oldest first, read in pages; a row that does not open says so. Needs no claim. */
 export async function* listInbox(
   database: Database,
   { device, sealer }: { readonly device: DeviceKey; readonly sealer: Sealer },
@@ -25,14 +27,27 @@ export async function* listInbox(
     for (const row of rows) {
       last = Number(row.seq);
       const message = { messageId: row.message_id, chat: row.chat, sender: row.sender };
-      const plaintext = sealer.open(inboxPlace(message), { keyId: row.key_id, ciphertext: row.ciphertext });
       const aliases = { chatAlias: row.chat_alias || undefined, senderAlias: row.sender_alias || undefined };
-      const received = { ...message, ...aliases, seq: last, timestampMs: Number(row.timestamp_ms), plaintext };
+      const content = openRow(sealer, message, row);
+      const received = { ...message, ...aliases, seq: last, timestampMs: Number(row.timestamp_ms), ...content };
       yield row.missing === ""
         ? received
         : { ...received, messageId: unmarkedId(row.message_id), missing: row.missing };
     }
     if (rows.length < perPage) return;
+  }
+}
+
+/** One row that was damaged, or written with another key, is no reason to show none of the others. */
+function openRow(
+  sealer: Sealer,
+  message: Pick<InboxMessage, "chat" | "sender" | "messageId">,
+  { key_id: keyId, ciphertext }: Pick<InboxRow, "key_id" | "ciphertext">,
+): Pick<ReceivedMessage, "plaintext" | "fault"> {
+  try {
+    return { plaintext: sealer.open(inboxPlace(message), { keyId, ciphertext }) };
+  } catch (error) {
+    return { plaintext: new Uint8Array(), fault: describeError(error).message };
   }
 }
 

@@ -1,6 +1,6 @@
 import { closeSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
-import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   CompiledQuery,
@@ -85,12 +85,20 @@ function adapt(database: DatabaseSync): SqliteDatabase {
 }
 
 function adaptStatement(statement: StatementSync): SqliteStatement {
+  // As numbers, one integer beyond 2^53 in one row would fail the whole page of rows.
+  statement.setReadBigInts(true);
   return {
     reader: statement.columns().length > 0,
-    all: (parameters) => statement.all(...parameters.map(parameter)),
+    all: (parameters) => statement.all(...parameters.map(parameter)).map(withNumbers),
     run: (parameters) => statement.run(...parameters.map(parameter)),
     iterate: (parameters) => statement.iterate(...parameters.map(parameter)),
   };
+}
+
+/** What is too large to be exact is too large for anything of ours. */
+function withNumbers(row: Record<string, SQLOutputValue>): Record<string, unknown> {
+  const entries = Object.entries(row).map(([name, value]) => [name, typeof value === "bigint" ? Number(value) : value]);
+  return Object.fromEntries(entries);
 }
 
 function parameter(value: unknown): SQLInputValue {

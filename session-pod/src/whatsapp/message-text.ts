@@ -13,3 +13,20 @@ export function messageText(plaintext: Uint8Array): string | undefined {
   }
   return undefined;
 }
+
+export interface Readable {
+  /** null: a message without text, or none at all. */
+  readonly text: string | null;
+  /** Why there is nothing to read, where that is no message's nature. */
+  readonly fault?: string;
+}
+
+/** As {@link messageText}, for readers of many: a contact may have encrypted any bytes, and those after him want to be read too. */
+export function readableText(plaintext: Uint8Array): Readable {
+  try {
+    return { text: messageText(plaintext) ?? null };
+  } catch {
+    // Also what is nested so deep that the decoder's own calls end.
+    return { text: null, fault: "its content is no message of WhatsApp's" };
+  }
+}

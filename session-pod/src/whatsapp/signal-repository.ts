@@ -9,6 +9,7 @@ import {
 } from "@whiskeysockets/baileys";
 import type { GenerationStore } from "../sessions/ports.ts";
 import { otherAddress, pairIdOf, pairType } from "./aliases.ts";
+import { decodable, emptyPadded } from "./decodable.ts";
 import { inboxBox, type Hold, type InboxBox } from "./key-store.ts";
 import type { Envelope, Envelopes } from "./stanzas.ts";
 import { withoutFailedTries } from "./tried-sessions.ts";
@@ -27,9 +28,6 @@ export interface RepositoryOptions {
 
 /** Nothing is retried: a commit that could not be made has ended the socket. */
 export const transactionOpts = { maxCommitRetries: 1, delayBetweenTriesMs: 0 };
-
-/** A message without content, padded: what keys-only ciphertexts of a known message decrypt to. */
-const emptyPadded = new Uint8Array([1]);
 
 /**
  * The library sends a frame inside the transaction that encrypted it, so its ratchet would be committed after. Here the Signal
@@ -100,7 +98,8 @@ async function decryptOnce(
   const stored = await hold(store.readInbox(envelope.chat, envelope.sender, envelope.messageId));
   if (stored !== undefined) {
     if (envelope.isContent) onReceived(true);
-    return envelope.isContent ? Buffer.concat([stored, emptyPadded]) : emptyPadded;
+    // A ciphertext of a known message that carries keys alone decrypts to nothing.
+    return envelope.isContent ? decodable(Buffer.concat([stored, emptyPadded])) : emptyPadded;
   }
   const box: InboxBox = { messages: [] };
   const padded = await inboxBox
@@ -117,7 +116,7 @@ async function decryptOnce(
     });
   if (box.messages.length > 0) await hold(store.commit({ inbox: box.messages }));
   if (envelope.isContent) onReceived(false);
-  return padded;
+  return envelope.isContent ? decodable(padded) : padded;
 }
 
 /** What the stanza does not say of its addresses, an earlier one may have said. */
@@ -135,5 +134,5 @@ async function storedAlias(jid: string, keys: Pick<SignalKeyStore, "get">): Prom
 
 function inboxMessage({ isContent: _isContent, isPeer: _isPeer, ...head }: Envelope, padded: Uint8Array) {
   const paddingBytes = padded.at(-1) ?? 0;
-  return { ...head, plaintext: padded.subarray(0, padded.length - paddingBytes) };
+  return { ...head, plaintext: padded.subarray(0, Math.max(0, padded.length - paddingBytes)) };
 }
