@@ -35,7 +35,12 @@ export class PodMetrics {
   readonly history: Counter<"result">;
   readonly sessionFaults: Counter;
   readonly storeTrouble: Counter<"operation">;
-  readonly setAside: Counter<"reason">;
+  readonly setAside: Counter<"reason"> = new Counter({
+    name: "whatsapp_messages_set_aside_total",
+    help: "Messages stored aside of the inbox: Names, no column holds its id or addresses; Refused, the database refused its row.",
+    labelNames: ["reason"],
+    registers: [this.registry],
+  });
   readonly #lag = monitorEventLoopDelay({ resolution: lagResolutionMs });
 
   /** @param countStates how many sessions are in each state, read at each scrape */
@@ -81,12 +86,6 @@ export class PodMetrics {
       name: "whatsapp_store_trouble_total",
       help: "Store operations that had to wait or be tried again.",
       labelNames: ["operation"],
-      registers,
-    });
-    this.setAside = new Counter({
-      name: "whatsapp_messages_set_aside_total",
-      help: "Messages stored aside of the inbox: Names, no column holds its id or addresses; Refused, the database refused its row.",
-      labelNames: ["reason"],
       registers,
     });
     this.#gauges(countStates);
