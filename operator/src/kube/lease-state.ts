@@ -52,23 +52,31 @@ export type LeaseStep =
   /** We hold it. */
   | { readonly kind: "Renew"; readonly lease: Lease }
   /** Nobody holds it, or its holder went silent. */
-  | { readonly kind: "TakeOver"; readonly lease: Lease; readonly transitions: number }
+  | { readonly kind: "TakeOver"; readonly lease: Lease }
   | { readonly kind: "Wait"; readonly holder: string };
 
 /** client-go's rules. The holder's own duration counts when it is longer than ours: it may have been configured otherwise. */
 export function leaseStep({ lease, unchangedForMs }: SeenLease, identity: string, durationMs: number): LeaseStep {
   if (lease === undefined) return { kind: "Create" };
-  const { holderIdentity, leaseDurationSeconds, leaseTransitions } = lease.spec;
+  const { holderIdentity, leaseDurationSeconds } = lease.spec;
   if (holderIdentity === identity) return { kind: "Renew", lease };
   const holdsForMs = Math.max(leaseDurationSeconds * 1_000, durationMs);
   if (holderIdentity !== "" && unchangedForMs < holdsForMs) return { kind: "Wait", holder: holderIdentity };
-  return { kind: "TakeOver", lease, transitions: leaseTransitions + 1 };
+  return { kind: "TakeOver", lease };
 }
 
+/** `leaseTransitions` is an int32 at the API server. */
+const mostTransitions = 2 ** 31 - 1;
+
 /**
- * Transitions of a Lease that is created: minutes since the Unix epoch. Transitions are the leader's term, and terms may not
- * go down when somebody deletes the Lease or restores a backup; no cluster changes leaders every minute for years.
+ * The term of whoever takes the Lease now: one more than was read, and no less than the seconds since 1970. Session pods drop what
+ * a lower term says, and the Lease may be deleted, or put back with an old copy of etcd, at any time; terms rise by less than
+ * one a second, since a candidate looks every two, so the time is above all that came before. It assumes that the API server's
+ * clock was never years ahead.
+ *
+ * @param read transitions of the Lease; 0: there is none
+ * @param nowMs the API server's clock
  */
-export function firstTransitions(nowMs: number): number {
-  return Math.floor(nowMs / 60_000);
+export function nextTerm(read: number, nowMs: number): number {
+  return Math.min(Math.max(read + 1, Math.floor(nowMs / 1_000)), mostTransitions);
 }

@@ -2,10 +2,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
 import { isAlreadyExists, isConflict } from "./api-error.ts";
 import {
-  firstTransitions,
   leaderTiming,
   leases,
   leaseStep,
+  nextTerm,
   type Lease,
   type LeaseStep,
   type LeaseTiming,
@@ -113,7 +113,7 @@ export class Elector {
     if (this.#term !== undefined && step.kind !== "Renew")
       return `the Lease was taken: its holder is "${this.#holder}"`;
     if (step.kind === "Wait") return undefined;
-    const term = termAfter(step, Date.now());
+    const term = termAfter(step, this.#options.transport.serverNowMs());
     try {
       await this.#write(step, term, deadlineMs);
     } catch (error) {
@@ -192,11 +192,11 @@ function onVersion({ metadata: { resourceVersion } }: Lease, spec: Lease["spec"]
 function termAfter(step: Exclude<LeaseStep, { kind: "Wait" }>, nowMs: number): number {
   switch (step.kind) {
     case "Create":
-      return firstTransitions(nowMs);
+      return nextTerm(0, nowMs);
     case "Renew":
       return step.lease.spec.leaseTransitions;
     case "TakeOver":
-      return step.transitions;
+      return nextTerm(step.lease.spec.leaseTransitions, nowMs);
     default:
       return step satisfies never;
   }

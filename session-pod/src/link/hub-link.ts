@@ -4,7 +4,7 @@ import type { Logger } from "pino";
 import { HubConnection } from "./hub-connection.ts";
 import { framesOf, nothingOutgoing, withSession, type Outgoing } from "./outgoing.ts";
 import { redialDelayMs, type LinkEnd } from "./redial.ts";
-import { noTerm, termAfter } from "./terms.ts";
+import { afterLowerTerm, noTerm, termAfter, type LowerTerms } from "./terms.ts";
 
 /** Reports of one burst travel together, each session's newest alone. */
 const coalesceMs = 20;
@@ -36,6 +36,7 @@ export class HubLink {
   #isWelcome = false;
   #isClosing = false;
   #term = noTerm;
+  #lower: LowerTerms = {};
   #outgoing: Outgoing = nothingOutgoing;
   #flushTimer: NodeJS.Timeout | undefined;
   #redialTimer: NodeJS.Timeout | undefined;
@@ -134,12 +135,9 @@ export class HubLink {
 
   #received(frame: HubFrame): void {
     const term = termAfter(this.#term, frame);
-    if (term === undefined) {
-      this.#options.log.warn({ frame: frame.kind, highestTerm: this.#term }, "frame of a leader of before dropped");
-      if (frame.kind === "welcome") this.#leave("NotLeader");
-      return;
-    }
+    if (term === undefined) return this.#dropped(frame);
     this.#term = term;
+    if ("term" in frame) this.#lower = {};
     switch (frame.kind) {
       case "not-leader":
         return this.#leave("NotLeader");
@@ -155,6 +153,17 @@ export class HubLink {
       default:
         frame satisfies never;
     }
+  }
+
+  /** What a leader says that was followed by another one; there may be no other any more, after a Lease that was put back. */
+  #dropped(frame: HubFrame): void {
+    const { log } = this.#options;
+    const told = { frame: frame.kind, highestTerm: this.#term, ...("term" in frame && { term: frame.term }) };
+    log.warn(told, "frame of a leader of before dropped");
+    const { next, stuckForMs } = afterLowerTerm(this.#lower, performance.now());
+    this.#lower = next;
+    if (stuckForMs > 0) log.error({ ...told, forMs: Math.round(stuckForMs) }, "only leaders of lower terms are heard");
+    if (frame.kind === "welcome") this.#leave("NotLeader");
   }
 
   #leave(end: LinkEnd): void {

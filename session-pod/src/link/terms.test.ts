@@ -1,6 +1,6 @@
 import type { HubFrame } from "@wa/schema";
 import { describe, expect, it } from "vitest";
-import { noTerm, termAfter } from "./terms.ts";
+import { afterLowerTerm, noTerm, termAfter, type LowerTerms } from "./terms.ts";
 
 const grant = (term: number): HubFrame => ({ kind: "grant", term, grants: [] });
 
@@ -14,5 +14,24 @@ describe("the highest term", () => {
     ["does not concern a refusal", 4, { kind: "refused", reason: "Foreign", message: "" }, 4],
   ] as const)("%s", (_what, highest, frame, expected) => {
     expect(termAfter(highest, frame)).toBe(expected);
+  });
+});
+
+describe("a pod that hears lower terms alone", () => {
+  const heardAt = (...instants: readonly number[]): number[] => {
+    let lower: LowerTerms = {};
+    return instants.map((nowMs) => {
+      const { next, stuckForMs } = afterLowerTerm(lower, nowMs);
+      lower = next;
+      return stuckForMs;
+    });
+  };
+
+  it.each([
+    ["says nothing at first: leaders change", [0, 1_000, 119_999], [0, 0, 0]],
+    ["says so after two minutes, with how long it has been", [0, 60_000, 125_000], [0, 0, 125_000]],
+    ["says so again each minute, not with each dial", [0, 120_000, 125_000, 180_000], [0, 120_000, 0, 180_000]],
+  ])("%s", (_what, instants, stuckForMs) => {
+    expect(heardAt(...instants)).toEqual(stuckForMs);
   });
 });
