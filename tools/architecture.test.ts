@@ -22,7 +22,7 @@ const pod = (folder: string) => `session-pod/src/${folder}`;
 const ports = "session-pod/src/sessions";
 
 const layers: Readonly<Record<string, Layer>> = {
-  "crds/schema/src": { may: [], vendors: ["zod"] },
+  "crds/schema/src": { may: [], vendors: ["zod", "ipaddr.js"] },
   [operator("build")]: {
     may: [`type:${operator("plan")}`],
     vendors: ["@wa/schema", "type:@kubernetes/client-node"],

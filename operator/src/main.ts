@@ -7,7 +7,7 @@ import { run, type HubInput, type Secrets } from "./controllers/run.ts";
 import { UninstallRefusedError } from "./controllers/uninstall-leave.ts";
 import { uninstall } from "./controllers/uninstall.ts";
 import { findAuthority, prepareInstallation, readStoreUrl, type Installation } from "./hub/bootstrap.ts";
-import { ledgerName } from "./hub/ledger-lease.ts";
+import { ledgerName, poolCode } from "./hub/grants/ledger-leases.ts";
 import { createHubMetrics } from "./hub/metrics.ts";
 import { startStandby } from "./hub/standby.ts";
 import { startHub, type Hub, type HubOptions } from "./hub/start-hub.ts";
@@ -45,7 +45,7 @@ async function main(command: string | undefined): Promise<void> {
       const authority = await findAuthority(transport, { namespace, name });
       return authority === undefined ? undefined : await startStandby({ authority, ...hubPlace(config) });
     },
-    ledgerOf: ledgerName,
+    ledgerNames: { ledgerOf: ledgerName, poolCode },
     onFatal: (reason) => {
       logger.fatal({ reason }, "ending");
       process.exit(1);
@@ -122,13 +122,14 @@ class FirstStart {
 
 function hubOptions(
   config: Config,
-  { term, secrets, isOurPod, assignedTo, budgetOf }: HubInput,
+  { term, secrets, isOurPod, assignedTo, budgetOf, namedLedgers }: HubInput,
 ): Omit<HubOptions, "authority" | "transport" | "logger" | "metrics"> {
   return {
     term,
     isOurPod,
     assignedTo,
     budgetOf,
+    namedLedgers,
     ...hubPlace(config),
     namespace: config.podNamespace,
     welcome: {

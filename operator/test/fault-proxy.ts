@@ -25,6 +25,8 @@ export interface FaultProxy extends AsyncDisposable {
   readonly expired: number;
   /** From the next request on; streams keep the fault they have. Undefined: no faults. */
   setPlan(plan: FaultPlan | undefined): void;
+  /** The API server's clock as its answers show it from now on, by its difference to the true one. */
+  setClock(aheadMs: () => number): void;
   /** Breaks every connection, whatever its fault. */
   cut(): void;
 }
@@ -37,11 +39,12 @@ export async function startFaultProxy({ server: target, tls }: ClusterAccess): P
     expired += 1;
   };
   let plan: FaultPlan | undefined;
+  let aheadMs = () => 0;
   const server = createServer((request, response) => {
     const asked = askedOf(request);
     const fault = plan?.(asked);
     served.push({ ...asked, atMs: performance.now(), fault });
-    void serve({ request, response, asked, fault, target, agent, onExpired }).catch(() => {
+    void serve({ request, response, asked, fault, target, agent, onExpired, aheadMs: aheadMs() }).catch(() => {
       // The API server is away or the client has left: what a path without us would show it.
       request.socket.resetAndDestroy();
     });
@@ -56,6 +59,9 @@ export async function startFaultProxy({ server: target, tls }: ClusterAccess): P
     served,
     get expired() {
       return expired;
+    },
+    setClock: (ahead) => {
+      aheadMs = ahead;
     },
     cut: () => {
       server.closeAllConnections();
@@ -86,6 +92,7 @@ interface Exchange {
   readonly target: string;
   readonly agent: Agent;
   readonly onExpired: () => void;
+  readonly aheadMs: number;
 }
 
 async function serve(exchange: Exchange): Promise<void> {
@@ -138,8 +145,10 @@ function withoutOwn(headers: IncomingMessage["headers"]): Record<string, string 
   );
 }
 
-async function answer({ response, asked, fault, onExpired }: Exchange, found: Dispatcher.ResponseData): Promise<void> {
-  response.writeHead(found.statusCode, withoutOwn(found.headers));
+async function answer(exchange: Exchange, found: Dispatcher.ResponseData): Promise<void> {
+  const { response, asked, fault, onExpired, aheadMs } = exchange;
+  const date = new Date(Date.parse(String(found.headers["date"])) + aheadMs).toUTCString();
+  response.writeHead(found.statusCode, { ...withoutOwn(found.headers), ...(aheadMs !== 0 && { date }) });
   response.flushHeaders();
   const isStream = asked.kind === "Watch" && found.statusCode === 200;
   const steps = isStream

@@ -4,7 +4,8 @@ import { pino } from "pino";
 import { Registry } from "prom-client";
 import { z } from "zod";
 import { newAuthority, type Authority } from "../src/hub/certificates.ts";
-import { ledgerName } from "../src/hub/ledger-lease.ts";
+import { ledgerName } from "../src/hub/grants/ledger-leases.ts";
+import type { BudgetOf, StartLimits } from "../src/hub/links.ts";
 import { createHubMetrics } from "../src/hub/metrics.ts";
 import { startHub, type Hub, type HubOptions } from "../src/hub/start-hub.ts";
 import type { Transport } from "../src/kube/transport.ts";
@@ -19,6 +20,17 @@ export interface TestPod {
   readonly uid: string;
   readonly token: string;
 }
+
+const aLimit = { count: 6, periodMs: 5_000 };
+
+/** Every endpoint draws on one ledger, that of an address. */
+export const budgetFor =
+  (address: string, limits: StartLimits = { login: aLimit, registration: aLimit }): BudgetOf =>
+  () => ({
+    pool: "aaaaaaaaaa",
+    limits,
+    draws: [{ ledger: ledgerName(address), others: new Map(), isNamed: false }],
+  });
 
 /** The real hub, and pod objects with real projected tokens, on a real API server. */
 export class HubStage {
@@ -57,10 +69,8 @@ export class HubStage {
       isOurPod: ({ uid }) =>
         this.ours.has(uid) ? { kind: "Ours", endpoint: "eu-px" } : { kind: "Foreign", message: "not recorded" },
       assignedTo: () => () => "Unknown",
-      budgetOf: () => ({
-        ledgers: [ledgerName("203.0.113.1")],
-        limits: { login: { count: 6, periodMs: 5_000 }, registration: { count: 6, periodMs: 5_000 } },
-      }),
+      budgetOf: budgetFor("203.0.113.1"),
+      namedLedgers: () => new Set(),
       ...more,
     });
   }

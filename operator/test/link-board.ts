@@ -27,6 +27,10 @@ export class LinkBoard implements Links {
     this.unlink(podUid);
   }
 
+  async openLedgers(): Promise<void> {
+    // There are none here.
+  }
+
   onChange(listener: (change: LinkChange) => void): void {
     this.#listeners.push(listener);
   }

@@ -59,7 +59,8 @@ export class LinkDialer {
     return this;
   }
 
-  say(frame: PodFrame | string | Uint8Array): void {
+  /** As a pod may say it: what the schema adds by itself may be missing. */
+  say(frame: z.input<typeof PodFrame> | string | Uint8Array): void {
     const isRaw = typeof frame === "string" || frame instanceof Uint8Array;
     this.#socket.send(isRaw ? frame : JSON.stringify(frame));
   }

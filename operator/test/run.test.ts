@@ -52,7 +52,7 @@ async function start(podName: string, board: LinkBoard, onFatal: (reason: string
     startHub: async () =>
       await Promise.resolve(Object.assign(board, { [Symbol.asyncDispose]: async () => await Promise.resolve() })),
     startStandby: async () => await Promise.resolve(undefined),
-    ledgerOf: (subject) => subject,
+    ledgerNames: { ledgerOf: (subject) => subject, poolCode: (pool) => pool },
     onFatal,
     timing: { durationMs: 3_000, renewDeadlineMs: 2_000, retryMs: 200 },
   });

@@ -7,6 +7,9 @@ export interface TcpProxy {
   cut(): void;
   /** Keeps connections open and carries nothing more on them; new ones work. */
   freeze(): void;
+  /** Carries nothing of what the server says, until it is carried on: as while TCP sends again what was lost. */
+  stall(): void;
+  carryOn(): void;
   restore(): void;
   stop(): Promise<void>;
 }
@@ -14,6 +17,7 @@ export interface TcpProxy {
 export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
   const host = "127.0.0.1";
   const sockets = new Set<Socket>();
+  const ways: { readonly far: Socket; readonly near: Socket }[] = [];
   let isCut = false;
   const server = createServer((near) => {
     if (isCut) {
@@ -21,6 +25,7 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
       return;
     }
     const far = connect(targetPort, host);
+    ways.push({ far, near });
     for (const [from, to] of [
       [near, far],
       [far, near],
@@ -50,6 +55,12 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
     },
     freeze: () => {
       for (const socket of sockets) socket.unpipe().pause();
+    },
+    stall: () => {
+      for (const { far, near } of ways) far.unpipe(near).pause();
+    },
+    carryOn: () => {
+      for (const { far, near } of ways) far.pipe(near);
     },
     restore: () => {
       isCut = false;

@@ -28,6 +28,8 @@ export class TestHub implements AsyncDisposable {
   assign: Omit<AssignFrame, "kind" | "term"> = { egressIPEndpoints: [], assignments: [] };
   /** Grants whatever is asked for, at once. */
   isGranting = true;
+  /** Enters what a hello tells of starts, and says so; false: as a hub of the first release, which says nothing of it. */
+  isCharging = true;
   /** Says this in place of a welcome. */
   answer: HubFrame | undefined;
   welcome: TestHubOptions["welcome"];
@@ -138,7 +140,8 @@ export class TestHub implements AsyncDisposable {
       this.frames.push(frame);
       if (frame.kind === "hello" && this.answer !== undefined) return say(this.answer);
       if (frame.kind === "hello") {
-        say({ kind: "welcome", version: 1, term: this.term, ...this.welcome });
+        const charged = this.isCharging ? { charged: frame.selfGranted.flatMap(({ id }) => id ?? []) } : {};
+        say({ kind: "welcome", version: 1, term: this.term, ...charged, ...this.welcome });
         say({ kind: "assign", term: this.term, ...this.assign });
       }
       if (frame.kind === "grant-request" && this.isGranting) say(this.#grantAll(frame));

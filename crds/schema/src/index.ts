@@ -3,6 +3,7 @@ export * from "./keys.ts";
 export * from "./labels.ts";
 export * from "./link/frames.ts";
 export * from "./link/timing.ts";
+export * from "./observed-address.ts";
 export * from "./pod-contract.ts";
 export * from "./reasons.ts";
 export * from "./text.ts";

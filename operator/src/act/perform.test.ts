@@ -65,7 +65,14 @@ const acts: { readonly [Kind in Action["kind"]]: readonly [Extract<Action, { kin
 /** An API server that refuses everything: what is told is told before. */
 function muteActor(lines: string[]): Actor {
   const refuse = async (): Promise<never> => await Promise.reject(new Error("no API server here"));
-  const transport = { namespace: "", call: refuse, watch: () => neverEnding(), serverNowMs: () => 0, close: refuse };
+  const transport = {
+    namespace: "",
+    call: refuse,
+    watch: () => neverEnding(),
+    serverNowMs: () => 0,
+    serverSteppedAtMs: () => undefined,
+    close: refuse,
+  };
   return {
     devices: resource(transport, deviceKind),
     pools: resource(transport, poolKind),

@@ -13,7 +13,7 @@ import { mustLead, type Context } from "./context.ts";
 import { cutGonePods } from "./gone-pods.ts";
 
 export interface EndpointContext extends Context {
-  readonly links: Pick<Links, "setDesired" | "forget" | "cut">;
+  readonly links: Pick<Links, "setDesired" | "forget" | "cut" | "openLedgers">;
   /** Prefix of every key in the store. */
   readonly installation: string;
   readonly masterKey: () => Uint8Array;
@@ -35,9 +35,18 @@ export async function reconcileEndpoint(key: string, context: EndpointContext): 
   forget(plan.forgotten, context);
   noteEmpty(endpoint, plan.empty, context);
   const troubled = await performAll(plan.actions, endpoint, context);
+  if (plan.status !== undefined) await openLedgers(endpoint, plan.status, context);
   if (plan.status !== undefined) await tell(endpoint, withPodsTried(endpoint, plan.status, context), context);
   const requeueAfterMs = sooner(plan.recheckAfterMs, troubled ? troubleRecheckMs : undefined);
   return requeueAfterMs === undefined ? {} : { requeueAfterMs };
+}
+
+/** A ledger that a status names and that is not there was lost: so it is made before. An endpoint's own goes with its first pod. */
+async function openLedgers(endpoint: EgressEndpoint, next: EndpointStatus, { links }: EndpointContext): Promise<void> {
+  const before = endpoint.status;
+  const own = before.pods.length === 0 && next.pods.length > 0 ? [keyOf(endpoint.metadata)] : [];
+  const addresses = next.observedIPs.filter((address) => !before.observedIPs.includes(address));
+  await links.openLedgers([...own, ...addresses]);
 }
 
 /** What the API server has just said about a pod counts in this pass already. */

@@ -1,6 +1,8 @@
+import type { WhatsAppDevice } from "@wa/schema";
 import { describe, expect, it } from "vitest";
 import { aDevice, anEndpoint, aPool, aRecord, aWorld } from "../../test/builders.ts";
-import { assignmentIn, budgetsIn, isOurPodIn } from "./hub-answers.ts";
+import type { World } from "../plan/world.ts";
+import { assignmentIn, budgetsIn, isOurPodIn, namedLedgersIn } from "./hub-answers.ts";
 
 const world = aWorld({ endpoints: [anEndpoint({ status: { pods: [aRecord()] } })] });
 
@@ -30,7 +32,10 @@ describe("a device is the pod's", () => {
 });
 
 describe("a start is paid from", () => {
-  const named = (subject: string) => `ledger of ${subject}`;
+  const names = { ledgerOf: (subject: string) => `ledger of ${subject}`, poolCode: (pool: string) => pool };
+  const budget = (world: World, heardIPs: readonly string[] = []) =>
+    budgetsIn(() => world, names)("shop", "eu-px", heardIPs);
+
   it.each([
     ["the endpoint while no address is known", [], [], ["shop/eu-px"]],
     [
@@ -45,23 +50,79 @@ describe("a start is paid from", () => {
       ["198.51.100.1", "198.51.100.3"],
       ["shop/eu-px", "198.51.100.1", "198.51.100.3"],
     ],
+    [
+      "no other endpoint's ledger, whatever a status of the first release holds",
+      ["shop/victim-endpoint", "::ffff:198.51.100.1"],
+      ["shop/other"],
+      ["shop/eu-px", "198.51.100.1"],
+    ],
   ])("%s", (_case, observedIPs, heardIPs, subjects) => {
-    const endpoints = [anEndpoint({ status: { observedIPs } })];
-    const { ledgers } = budgetsIn(() => aWorld({ endpoints }), named)("shop", "eu-px", heardIPs);
-    expect(ledgers).toEqual(subjects.map(named));
+    const world = aWorld({ endpoints: [anEndpoint({ status: { observedIPs } })] });
+    expect(budget(world, heardIPs).draws.map(({ ledger }) => ledger)).toEqual(subjects.map(names.ledgerOf));
   });
 
   it("one ledger where two addresses share it", () => {
     const endpoints = [anEndpoint({ status: { observedIPs: ["2001:db8::1", "2001:db8::2"] } })];
-    const sameForAll = () => "one";
-    expect(budgetsIn(() => aWorld({ endpoints }), sameForAll)("shop", "eu-px", []).ledgers).toEqual(["one"]);
+    const sameForAll = { ...names, ledgerOf: () => "one" };
+    const { draws } = budgetsIn(() => aWorld({ endpoints }), sameForAll)("shop", "eu-px", []);
+    expect(new Set(draws.map(({ ledger }) => ledger))).toEqual(new Set(["one"]));
   });
 
-  it("the pool's limits, in milliseconds", () => {
-    const pools = [aPool({ spec: { startLimits: { login: { count: 3, period: "2m" } } } })];
-    expect(budgetsIn(() => aWorld({ pools }), named)("shop", "eu-px", []).limits).toEqual({
-      login: { count: 3, periodMs: 120_000 },
+  it.each([
+    ["the pool's limits, in milliseconds", { count: 3, period: "2m" }, { count: 3, periodMs: 120_000 }],
+    [
+      "limits that a ledger can hold",
+      { count: 3_000, period: "99999999999999h" },
+      { count: 3_000, periodMs: 604_800_000 },
+    ],
+  ])("%s", (_sentence, login, expected) => {
+    const pools = [aPool({ spec: { startLimits: { login } } })];
+    const endpoints = [anEndpoint({})];
+    expect(budget(aWorld({ pools, endpoints })).limits).toEqual({
+      login: expected,
       registration: { count: 6, periodMs: 60_000 },
     });
   });
+
+  describe("an address that another pool leaves by too", () => {
+    const status = { observedIPs: ["198.51.100.1"], pods: [aRecord()] };
+    const theirs = anEndpoint({ name: "us-px", metadata: { namespace: "other" }, spec: { pool: "us" }, status });
+    const guest = aDevice({
+      name: "bob",
+      metadata: { namespace: "other" },
+      status: {
+        assignment: { endpoint: "us-px", pod: "us-px-0", podUID: "u", epoch: 1, since: "2026-01-01T00:00:00Z" },
+      },
+    });
+    const us = aPool({ name: "us", metadata: { namespace: "other" }, spec: { startLimits: { login: { count: 9 } } } });
+    const world = (devices: readonly WhatsAppDevice[]) =>
+      aWorld({ endpoints: [anEndpoint({ status }), theirs], pools: [aPool(), us], devices });
+    const sharers = (of: World) => budget(of).draws.map(({ others }) => [...others.keys()]);
+
+    it("is shared with it, and the endpoint's own ledger is not", () => {
+      expect(sharers(world([guest]))).toEqual([[], ["other/us"]]);
+      expect(budget(world([guest])).draws[1]?.others.get("other/us")?.login.count).toBe(9);
+    });
+
+    it("is not shared with a pool that no device leaves by", () => {
+      expect(sharers(world([]))).toEqual([[], []]);
+    });
+  });
+
+  it("ledgers that are lost when they are gone: those that a status names", () => {
+    const named = { observedIPs: ["198.51.100.1"], pods: [aRecord()] };
+    const isNamed = (status: object) =>
+      budget(aWorld({ endpoints: [anEndpoint({ status })] }), ["198.51.100.9"]).draws.map((draw) => draw.isNamed);
+    expect(isNamed(named)).toEqual([true, true, false]);
+    expect(isNamed({})).toEqual([false, false]);
+  });
+});
+
+it("no ledger is removed that an endpoint's status names, nor an endpoint's own", () => {
+  const endpoints = [anEndpoint({ status: { observedIPs: ["198.51.100.1"] } })];
+  const named = namedLedgersIn(
+    () => aWorld({ endpoints }),
+    (subject) => subject,
+  );
+  expect(named()).toEqual(new Set(["shop/eu-px", "198.51.100.1"]));
 });

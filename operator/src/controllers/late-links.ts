@@ -26,6 +26,11 @@ export class LateLinks implements Links {
     this.#hub?.cut(podUid);
   }
 
+  /** Before there is a hub, no status is written either. */
+  async openLedgers(subjects: readonly string[]): Promise<void> {
+    await this.#hub?.openLedgers(subjects);
+  }
+
   onChange(listener: (change: LinkChange) => void): void {
     this.#listeners.push(listener);
     this.#hub?.onChange(listener);

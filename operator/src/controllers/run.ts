@@ -13,7 +13,7 @@ import type { Transport } from "../kube/transport.ts";
 import { startHttp, type HttpServer } from "../observe/http.ts";
 import type { Settings } from "../plan/world.ts";
 import { podKind } from "../world/kinds.ts";
-import { assignmentIn, budgetsIn, isOurPodIn } from "./hub-answers.ts";
+import { assignmentIn, budgetsIn, isOurPodIn, namedLedgersIn, type LedgerNames } from "./hub-answers.ts";
 import { LateLinks } from "./late-links.ts";
 import { removeLeaderLabel, takeLeaderLabel } from "./leader-label.ts";
 import { startOperator, type Operator } from "./operator.ts";
@@ -32,6 +32,7 @@ export interface HubInput {
   readonly isOurPod: IsOurPod;
   readonly assignedTo: AssignmentOf;
   readonly budgetOf: BudgetOf;
+  readonly namedLedgers: () => ReadonlySet<string>;
 }
 
 export interface Process {
@@ -45,8 +46,7 @@ export interface Process {
   readonly startHub: (input: HubInput) => Promise<Links & AsyncDisposable>;
   /** What answers on the hub's port while another process leads; undefined: the installation has no hub yet. */
   readonly startStandby: () => Promise<AsyncDisposable | undefined>;
-  /** Name of the start ledger of an address or endpoint. */
-  readonly ledgerOf: (subject: string) => string;
+  readonly ledgerNames: LedgerNames;
   /** Called once when this process has to end: the Lease is lost, or leading could not begin. */
   readonly onFatal: (reason: string) => void;
   readonly timing?: LeaseTiming;
@@ -162,7 +162,7 @@ class Reign {
   }
 
   async #lead(term: number): Promise<void> {
-    const { config, transport, prepare, startHub, ledgerOf, logger } = this.#process;
+    const { config, transport, prepare, startHub, ledgerNames, logger } = this.#process;
     const { mirror, view } = this.#operator;
     while (!mirror.hasSynced && !this.#isStopped) await delay(syncPollMs);
     if (this.#isStopped) return;
@@ -174,7 +174,8 @@ class Reign {
       secrets,
       isOurPod: isOurPodIn(world),
       assignedTo: assignmentIn(world),
-      budgetOf: budgetsIn(world, ledgerOf),
+      budgetOf: budgetsIn(world, ledgerNames),
+      namedLedgers: namedLedgersIn(world, ledgerNames.ledgerOf),
     });
     this.#hub = hub;
     this.#links.attach(hub);

@@ -1,4 +1,4 @@
-import { SessionReport, type Assignment } from "@wa/schema";
+import { ObservedAddress, SessionReport, type Assignment } from "@wa/schema";
 import { describe, expect, it } from "vitest";
 import { Board } from "./board.ts";
 import type { AssignmentOf } from "./links.ts";
@@ -36,7 +36,7 @@ it("a pod that was heard keeps what it said while its next link is refused, and 
   const clock = { nowMs: 100 };
   const { board, of } = boardAt(clock);
   board.linked({ ...hello, sessions: [], selfGranted: [], abilities: [] }, "eu-px", unknown);
-  board.egress(pod.uid, { kind: "egress", observedIPs: ["192.0.2.1"] });
+  board.egress(pod.uid, { kind: "egress", observedIPs: [ObservedAddress.parse("192.0.2.1")] });
   board.closed(pod.uid);
   clock.nowMs = 5_000;
   board.refused(pod, "eu-px", refusal);

@@ -45,6 +45,11 @@ export interface Links {
   forget(podUid: string): void;
   /** The API server has no pod of this UID any more: its link ends, and it gets none again. */
   cut(podUid: string): void;
+  /**
+   * Makes the start ledgers of addresses or endpoints (`namespace/name`) where there are none. Call it before a status names them: a
+   * ledger that a status names and that is not there was lost.
+   */
+  openLedgers(subjects: readonly string[]): Promise<void>;
   /** Called with what changed, so that its key is queued: a pod's link or egress (endpoint), or one session (device). */
   onChange(listener: (change: LinkChange) => void): void;
 }
@@ -63,22 +68,35 @@ export type IsOurPod = (pod: {
 /** Whether the operator itself has given a device to a pod; Unknown: it knows no device of that UID. */
 export type AssignmentOf = (podUid: string) => (device: DeviceRef) => "Here" | "Elsewhere" | "Unknown";
 
-/**
- * Start budgets and addresses that a grant for an endpoint draws on.
- *
- * @param heardIPs addresses that its pods told: the endpoint's status comes a moment later
- */
-export type BudgetOf = (
-  namespace: string,
-  endpoint: string,
-  heardIPs: readonly string[],
-) => {
-  /** Names of the ledgers: the endpoint's own, which has the starts from before its address was known, and one an address. */
-  readonly ledgers: readonly string[];
-  readonly limits: { readonly login: Limit; readonly registration: Limit };
-};
-
-interface Limit {
+/** How many starts an address may see in a period. */
+export interface StartLimit {
   readonly count: number;
   readonly periodMs: number;
 }
+
+export interface StartLimits {
+  readonly login: StartLimit;
+  readonly registration: StartLimit;
+}
+
+/** A ledger that an endpoint's starts are entered in. */
+export interface Draw {
+  /** Name of its Lease. */
+  readonly ledger: string;
+  /** Limits of the other pools that leave by the address now, by their code: all share it. */
+  readonly others: ReadonlyMap<string, StartLimits>;
+  /** A status names it, so it was made before: without a Lease it is lost, and not new. */
+  readonly isNamed: boolean;
+}
+
+/** What a start of an endpoint is paid from. */
+export interface Budget {
+  /** Code of the endpoint's pool, whose limits these are. */
+  readonly pool: string;
+  readonly limits: StartLimits;
+  /** The endpoint's own ledger, which has the starts from before its address was known, and one an address. */
+  readonly draws: readonly Draw[];
+}
+
+/** @param heardIPs addresses that the endpoint's pods told: its status comes a moment later */
+export type BudgetOf = (namespace: string, endpoint: string, heardIPs: readonly string[]) => Budget;

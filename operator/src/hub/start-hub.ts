@@ -4,8 +4,12 @@ import type { Transport } from "../kube/transport.ts";
 import { Admission, type AdmittedPod, type HelloCalls } from "./admission.ts";
 import { Board } from "./board.ts";
 import type { Authority } from "./certificates.ts";
-import { Grants } from "./grants.ts";
-import { LedgerLeases } from "./ledger-lease.ts";
+import { Grants } from "./grants/grants.ts";
+import { LedgerBooks, type SteadyClock } from "./grants/ledger-books.ts";
+import { LedgerLeases, ledgerName } from "./grants/ledger-leases.ts";
+import { StartDesk } from "./grants/start-desk.ts";
+import { steadyClockOf } from "./grants/steady-clock.ts";
+import { Sweeper } from "./grants/sweeper.ts";
 import { Inflows } from "./inflow.ts";
 import { Link, type LinkEnds } from "./link.ts";
 import type { AssignmentOf, BudgetOf, IsOurPod, Links } from "./links.ts";
@@ -31,7 +35,14 @@ export interface HubOptions {
   readonly isOurPod: IsOurPod;
   readonly assignedTo: AssignmentOf;
   readonly budgetOf: BudgetOf;
+  /** Names of the start ledgers that are not to be removed. */
+  readonly namedLedgers: () => ReadonlySet<string>;
 }
+
+type Hello = Extract<PodFrame, { kind: "hello" }>;
+
+/** Start ledgers that nobody needs are looked for so often. */
+const sweepEveryMs = 600_000;
 
 export interface Hub extends Links, AsyncDisposable {
   readonly port: number;
@@ -52,19 +63,19 @@ class HubServer {
   readonly #admission: Admission;
   readonly #refusals: RefusalLog;
   readonly #inflows = new Inflows(new Turns());
-  readonly #grants: Grants;
+  readonly #books: LedgerBooks;
+  readonly #desk: StartDesk;
+  readonly #sweep: NodeJS.Timeout;
   readonly #board = new Board(() => performance.now());
   /** The standing link of each pod, by UID. */
   readonly #links = new Map<string, Link>();
-  /** Requests of one pod are answered one after the other. */
-  readonly #queues = new Map<string, Promise<void>>();
   /** Pods that take a second welcome over a standing link; those of the first release end their process. */
   readonly #renewable = new WeakSet<Link>();
   #welcome: HubOptions["welcome"];
   #server: TlsServer | undefined;
 
   constructor(options: HubOptions) {
-    const { transport, namespace, budgetOf } = options;
+    const { transport, namespace, logger, namedLedgers } = options;
     this.#options = options;
     this.#welcome = options.welcome;
     this.#refusals = new RefusalLog(options.metrics, options.logger);
@@ -72,11 +83,36 @@ class HubServer {
       ...options,
       onAdmitted: (ends, pod, hello) => this.#admitted(ends, pod, hello),
     });
-    this.#grants = new Grants(
-      new LedgerLeases(transport, namespace),
-      (of, endpoint) => budgetOf(of, endpoint, this.#board.observedIPs(of, endpoint)),
-      () => transport.serverNowMs(),
-    );
+    const clock = steadyClockOf(transport);
+    this.#books = new LedgerBooks(new LedgerLeases(transport, namespace), clock);
+    this.#desk = this.#deskOf(clock);
+    const sweeper = new Sweeper({ books: this.#books, clock, logger, named: namedLedgers });
+    this.#sweep = setInterval(() => {
+      void sweeper.sweep().catch((error: unknown) => {
+        logger.warn({ err: error }, "start ledgers not looked through");
+      });
+    }, sweepEveryMs);
+  }
+
+  #deskOf(clock: SteadyClock): StartDesk {
+    const { budgetOf, metrics, logger, term } = this.#options;
+    const budget = (namespace: string, endpoint: string) =>
+      budgetOf(namespace, endpoint, this.#board.observedIPs(namespace, endpoint));
+    return new StartDesk({
+      grants: new Grants(this.#books, budget, clock),
+      clock,
+      metrics,
+      isLinked: (podUid) => this.#links.has(podUid),
+      assigned: (podUid) => new Set(this.#board.desired(podUid)?.assignments.map(({ device }) => device.uid)),
+      send: (podUid, grants) => {
+        const link = this.#links.get(podUid);
+        if (link !== undefined) this.#send(link, { kind: "grant", term, grants });
+      },
+      onFailed: (podUid, error) => {
+        logger.warn({ err: error }, "start ledger not reached; the pod asks again");
+        this.#links.get(podUid)?.close();
+      },
+    });
   }
 
   links(): Links {
@@ -90,7 +126,10 @@ class HubServer {
       forget: (podUid) => {
         this.#board.forget(podUid);
         this.#links.get(podUid)?.drop();
-        this.#inOrder(podUid, async () => await this.#grants.forget(podUid));
+        this.#desk.forget(podUid);
+      },
+      openLedgers: async (subjects) => {
+        for (const name of subjects.map(ledgerName)) await this.#books.open(name);
       },
     };
   }
@@ -109,6 +148,8 @@ class HubServer {
   }
 
   async stop(): Promise<void> {
+    clearInterval(this.#sweep);
+    this.#desk.stop();
     this.#admission.close();
     await this.#server?.[Symbol.asyncDispose]();
   }
@@ -164,13 +205,13 @@ class HubServer {
       case "egress":
         return this.#board.egress(pod.uid, frame);
       case "grant-request":
-        return this.#inOrder(pod.uid, async () => await this.#grant(pod, frame.requests));
+        return this.#desk.asks(pod.uid, frame.requests);
       default:
         return frame satisfies never;
     }
   }
 
-  #hello(link: Link, pod: AdmittedPod, hello: Extract<PodFrame, { kind: "hello" }>): void {
+  #hello(link: Link, pod: AdmittedPod, hello: Hello): void {
     if (hello.version !== linkVersion)
       return this.#refuse(link, pod, {
         reason: "Version",
@@ -183,14 +224,25 @@ class HubServer {
     this.#links.set(uid, link);
     older?.drop();
     this.#board.linked({ ...hello, pod: { namespace, name, uid, node } }, endpoint, this.#options.assignedTo(uid));
-    if (hello.abilities.includes(podAbilities.storeLogin)) this.#renewable.add(link);
-    this.#sendWelcome(link);
-    this.#sendDesired(uid);
-    this.#inOrder(uid, async () => await this.#grants.charge(pod, hello.selfGranted));
+    void this.#charge(link, pod, hello);
   }
 
-  #sendWelcome(link: Link): void {
-    this.#send(link, { kind: "welcome", version: linkVersion, term: this.#options.term, ...this.#welcome });
+  /** Before the welcome: with it, a pod of the first release forgets what it started by itself. */
+  async #charge(link: Link, pod: AdmittedPod, hello: Hello): Promise<void> {
+    try {
+      const charged = await this.#desk.charge(pod, hello);
+      if (this.#links.get(pod.uid) !== link) return;
+      this.#sendWelcome(link, charged);
+      if (hello.abilities.includes(podAbilities.storeLogin)) this.#renewable.add(link);
+      this.#sendDesired(pod.uid);
+    } catch (error) {
+      this.#options.logger.warn({ err: error }, "start ledger not reached; the pod links again");
+      link.close();
+    }
+  }
+
+  #sendWelcome(link: Link, charged: string[] = []): void {
+    this.#send(link, { kind: "welcome", version: linkVersion, term: this.#options.term, charged, ...this.#welcome });
   }
 
   /** Without a wish nothing is sent: an empty set would release what a pod runs for an earlier leader. */
@@ -206,26 +258,6 @@ class HubServer {
       egressIPEndpoints: [...egressIPEndpoints],
       assignments: [...assignments],
     });
-  }
-
-  async #grant(pod: AdmittedPod, requests: Extract<PodFrame, { kind: "grant-request" }>["requests"]): Promise<void> {
-    const assigned = new Set(this.#board.desired(pod.uid)?.assignments.map(({ device }) => device.uid));
-    const grants = await this.#grants.answer(
-      pod,
-      requests.filter(({ device }) => assigned.has(device.uid)),
-    );
-    for (const { bucket } of grants) this.#options.metrics.grants.inc({ bucket });
-    const link = this.#links.get(pod.uid);
-    if (link !== undefined && grants.length > 0) this.#send(link, { kind: "grant", term: this.#options.term, grants });
-  }
-
-  #inOrder(podUid: string, work: () => Promise<void>): void {
-    const before = this.#queues.get(podUid) ?? Promise.resolve();
-    const next = before.then(work).catch((error: unknown) => {
-      this.#options.logger.warn({ err: error }, "start ledger not reached; the pod asks again");
-      this.#links.get(podUid)?.close();
-    });
-    this.#queues.set(podUid, next);
   }
 
   #send(link: Link, frame: HubFrame): void {

@@ -24,7 +24,7 @@ export interface Resource<T> {
   /** All pages, parsed. */
   list(options?: ListOptions): Promise<readonly T[]>;
   create(object: NewObject, options?: CallOptions): Promise<T>;
-  /** Deletes only the object that has this UID. False: it is gone or another one has its name. */
+  /** Deletes only the object that has this UID. False: it is gone, another one has its name, or it was written since. */
   delete(name: ObjectName, options: DeleteOptions): Promise<boolean>;
   /** Carry `metadata.resourceVersion` to have it refused when somebody wrote meanwhile. */
   mergePatch(name: ObjectName, patch: unknown, options?: CallOptions): Promise<T>;
@@ -38,6 +38,8 @@ type CallOptions = Pick<ApiCall, "deadlineMs" | "signal">;
 
 interface DeleteOptions {
   readonly uid: string;
+  /** Only this version of it. */
+  readonly resourceVersion?: string;
   readonly gracePeriodSeconds?: number;
 }
 
@@ -90,12 +92,12 @@ async function undefinedIfGone<T>(call: () => Promise<T>): Promise<T | undefined
 async function deleteByUid(
   transport: Transport,
   path: string,
-  { uid, gracePeriodSeconds }: DeleteOptions,
+  { gracePeriodSeconds, ...preconditions }: DeleteOptions,
 ): Promise<boolean> {
   const body = {
     apiVersion: "v1",
     kind: "DeleteOptions",
-    preconditions: { uid },
+    preconditions,
     propagationPolicy: "Background",
     ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
   };
@@ -103,13 +105,15 @@ async function deleteByUid(
     await transport.call({ method: "DELETE", path, body });
     return true;
   } catch (error) {
-    if (isNotFound(error) || isOtherUid(error)) return false;
+    if (isNotFound(error) || isAnother(error)) return false;
     throw error;
   }
 }
 
-function isOtherUid(error: unknown): boolean {
-  return error instanceof ApiError && error.status === 409 && /uid in .*precondition/i.test(error.message);
+function isAnother(error: unknown): boolean {
+  return (
+    error instanceof ApiError && error.status === 409 && /(uid|resourceversion) in .*precondition/i.test(error.message)
+  );
 }
 
 /** A page of 500 objects is about 2 MB of pods: enough to keep pages few, small enough not to stall the event loop. */

@@ -5,7 +5,7 @@ import type { ClusterAccess } from "./kubeconfig.ts";
 import type { KubeMetrics } from "./metrics.ts";
 import { RequestPool } from "./request-pool.ts";
 import { errorCodeOf, retryAfterMsOf, retryWaitMs, type Failure } from "./retry.ts";
-import { offsetAfter } from "./server-clock.ts";
+import { offsetAfter, watchAfter, type ClockWatch, type DatedAnswer } from "./server-clock.ts";
 
 type ApiMethod = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
@@ -31,6 +31,8 @@ export interface Transport {
   watch(call: Pick<ApiCall, "path" | "query">, signal: AbortSignal): AsyncIterable<unknown>;
   /** The API server's clock by its answers, in milliseconds since the epoch; at most a second behind, and never running backwards. */
   serverNowMs(): number;
+  /** When its clock was last seen to step away from ours, in milliseconds of `performance.now()`; undefined: it never did. */
+  serverSteppedAtMs(): number | undefined;
   close(): Promise<void>;
 }
 
@@ -46,6 +48,7 @@ interface Connection {
   readonly host: string;
   /** Server time minus our monotonic clock; undefined before the first answer. */
   clockOffsetMs: number | undefined;
+  clockWatch: ClockWatch | undefined;
 }
 
 /** Separate pools, and HTTP/1.1: on a shared HTTP/2 connection one reset ends every watch and call. */
@@ -58,11 +61,13 @@ export function connectTransport(access: ClusterAccess, metrics: KubeMetrics): T
     metrics,
     host: new URL(access.server).host,
     clockOffsetMs: undefined,
+    clockWatch: undefined,
   };
   return {
     namespace: access.namespace,
     call: async (call) => await callWithRetries(connection, call),
     watch: (call, signal) => watchLines(connection, call, signal),
+    serverSteppedAtMs: () => connection.clockWatch?.steppedAtMs,
     serverNowMs: () => performance.now() + (connection.clockOffsetMs ?? performance.timeOrigin),
     close: async () => {
       await Promise.all([connection.requests.destroy(), connection.watches.destroy()]);
@@ -128,24 +133,30 @@ async function send(
 ): Promise<Dispatcher.ResponseData> {
   const { access, metrics, host } = connection;
   const url = `${access.server}${call.path}${queryText(call.query)}`;
+  const requestHeaders = {
+    ...(await access.headers({ isFresh: options.isFresh })),
+    // The keys of service accounts come as application/jwk-set+json.
+    accept: "application/json, */*",
+    "user-agent": "whatsapp-operator",
+    ...(call.body === undefined ? {} : { "content-type": call.contentType ?? "application/json" }),
+  };
+  const sentMs = performance.now();
   const response = await request(url, {
     method: call.method,
     dispatcher: options.dispatcher,
     signal: options.signal,
-    headers: {
-      ...(await access.headers({ isFresh: options.isFresh })),
-      // The keys of service accounts come as application/jwk-set+json.
-      accept: "application/json, */*",
-      "user-agent": "whatsapp-operator",
-      ...(call.body === undefined ? {} : { "content-type": call.contentType ?? "application/json" }),
-    },
+    headers: requestHeaders,
     ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
   });
   metrics.restRequests.inc({ code: String(response.statusCode), method: call.method, host });
   const serverMs = Date.parse(String(response.headers["date"]));
-  if (Number.isFinite(serverMs))
-    connection.clockOffsetMs = offsetAfter(connection.clockOffsetMs, serverMs, performance.now());
+  if (Number.isFinite(serverMs)) noteDate(connection, { dateMs: serverMs, sentMs, receivedMs: performance.now() });
   return response;
+}
+
+function noteDate(connection: Connection, answer: DatedAnswer): void {
+  connection.clockOffsetMs = offsetAfter(connection.clockOffsetMs, answer.dateMs, answer.receivedMs);
+  connection.clockWatch = watchAfter(connection.clockWatch, answer);
 }
 
 async function* watchLines(

@@ -5,6 +5,7 @@ import {
   EgressPool,
   group,
   kinds,
+  mostStarts,
   ObjectMeta,
   version,
   WhatsAppDevice,
@@ -17,8 +18,26 @@ const ours = <T>(names: { readonly kind: string; readonly plural: string }, sche
   defineKind({ group, version, kind: names.kind, plural: names.plural, isNamespaced: true, schema });
 
 export const deviceKind = ours(kinds.device, WhatsAppDevice);
-export const poolKind = ours(kinds.pool, EgressPool);
+/** An earlier release took higher limits: such a pool must not vanish, and counts with what a ledger holds. */
+export const poolKind = ours(kinds.pool, z.preprocess(withinBounds, EgressPool));
 export const endpointKind = ours(kinds.endpoint, EgressEndpoint);
+
+const Limit = z.looseObject({
+  count: z
+    .number()
+    .transform((count) => Math.min(count, mostStarts))
+    .optional(),
+});
+const Limited = z.looseObject({
+  spec: z.looseObject({
+    startLimits: z.looseObject({ login: Limit.optional(), registration: Limit.optional() }).optional(),
+  }),
+});
+
+function withinBounds(pool: unknown): unknown {
+  const { data } = Limited.safeParse(pool);
+  return data ?? pool;
+}
 
 const core = { group: "", version: "v1" } as const;
 

@@ -11,12 +11,14 @@ import {
 import type { Logger } from "pino";
 import type { Dialer, ProxyLogin } from "../sessions/ports.ts";
 import type { Sessions } from "../sessions/sessions.ts";
+import { asTold, newChargeId, worthTelling, type Charge } from "./charges.ts";
 import { HubLink, type LeaderFrame } from "./hub-link.ts";
 import { inWordsOf } from "./known-causes.ts";
+import { onArrival } from "./late-grants.ts";
 import type { StoreProblem } from "./late-store.ts";
 import { noSelfGrants, planSelfGrants, type SelfGrants, type Waiting } from "./self-grants.ts";
 import type { StateFile } from "./state-file.ts";
-import { isAtRest, withoutResting, type Charge, type StateMemory } from "./state-memory.ts";
+import { isAtRest, withoutResting, type StateMemory } from "./state-memory.ts";
 import { blockingProblem, egressFrame, unknownWayOut, type WayOut } from "./way-out.ts";
 import { WayOutWatch } from "./way-out-watch.ts";
 
@@ -63,7 +65,6 @@ export class Hosting {
   #storeProblem: StoreProblem | undefined;
   #selfGrants: SelfGrants = noSelfGrants;
   #charges: readonly Charge[] = [];
-  #chargesTold = 0;
   readonly #resting = new Set<string>();
   #ticker: NodeJS.Timeout | undefined;
   #isStopping = false;
@@ -81,7 +82,7 @@ export class Hosting {
         queue: { kind: "grant-request", requests: [...this.#queue] },
       }),
       onWelcome: (welcome) => this.#welcomed(welcome),
-      onFrame: (frame) => this.#told(frame),
+      onFrame: (frame, sentAfterMs) => this.#told(frame, sentAfterMs),
       onHeard: () => this.#workplace?.sessions.linkHeard(),
     });
   }
@@ -102,7 +103,7 @@ export class Hosting {
   async start(): Promise<void> {
     this.#memory = await this.#options.file.read();
     this.#selfGrants = { startedMs: this.#memory?.selfStartedMs ?? {}, dueMs: {} };
-    this.#charges = this.#memory?.charges ?? [];
+    this.#charges = (this.#memory?.charges ?? []).map((charge) => ({ ...charge, id: charge.id ?? newChargeId() }));
     this.#link.start(this.#memory?.welcome.term);
     this.#ticker = setInterval(() => this.#tick(), tickMs);
   }
@@ -135,28 +136,24 @@ export class Hosting {
 
   #hello(): Hello {
     const { endpoint, pod } = this.#options;
-    this.#chargesTold = this.#charges.length;
-    const nowMs = Date.now();
+    const now = { dateMs: Date.now(), uptimeMs: performance.now() };
+    this.#charges = worthTelling(this.#charges, now);
     return {
       kind: "hello",
       version: linkVersion,
       endpoint,
       pod,
-      abilities: [podAbilities.storeLogin],
+      abilities: [podAbilities.storeLogin, podAbilities.lateGrants],
       // Nobody knows yet who listens: the operator of before may have been a newer one.
       sessions: (this.#workplace?.sessions.reports() ?? []).map((report) => inWordsOf({}, report)),
-      selfGranted: this.#charges.map(({ device, bucket, atMs }) => ({
-        device,
-        bucket,
-        agoMs: Math.max(0, Math.round(nowMs - atMs)),
-      })),
+      selfGranted: this.#charges.map((charge) => asTold(charge, now)),
     };
   }
 
   #welcomed(welcome: Welcome): void {
     if (this.#isStopping) return;
-    this.#charges = this.#charges.slice(this.#chargesTold);
-    this.#chargesTold = 0;
+    const charged = new Set(welcome.charged);
+    this.#charges = this.#charges.filter(({ id }) => !charged.has(id));
     this.#workWith(welcome);
     this.#save();
     // What the hello had to say in older words.
@@ -165,7 +162,7 @@ export class Hosting {
         this.#link.sendSession(this.#worded(report));
   }
 
-  #told(frame: LeaderFrame): void {
+  #told(frame: LeaderFrame, sentAfterMs: number): void {
     if (this.#isStopping) return;
     switch (frame.kind) {
       case "assign":
@@ -174,7 +171,8 @@ export class Hosting {
         void this.#applyAssignments();
         return;
       case "grant":
-        for (const grant of frame.grants) this.#workplace?.sessions.grant(grant);
+        for (const grant of frame.grants)
+          this.#workplace?.sessions.grant(onArrival(grant, performance.now() - sentAfterMs));
         return;
       default:
         frame satisfies never;
@@ -248,7 +246,9 @@ export class Hosting {
     });
     this.#selfGrants = next;
     if (starts.length === 0) return;
-    this.#charges = [...this.#charges, ...starts.map(({ device, bucket }) => ({ device, bucket, atMs: nowMs }))];
+    const uptimeMs = performance.now();
+    const made = starts.map(({ device, bucket }) => ({ device, bucket, atMs: nowMs, uptimeMs, id: newChargeId() }));
+    this.#charges = worthTelling([...this.#charges, ...made], { dateMs: nowMs, uptimeMs });
     this.#save();
     for (const { device, bucket } of starts) {
       this.#options.log.warn({ device }, "started without a leader");
@@ -268,10 +268,10 @@ export class Hosting {
     if (this.#welcome === undefined || this.#assign === undefined) return;
     this.#options.file.save({
       version: 1,
-      welcome: this.#welcome,
+      welcome: withoutCharged(this.#welcome),
       assign: withoutResting(this.#assign, this.#resting),
       selfStartedMs: this.#selfGrants.startedMs,
-      charges: [...this.#charges],
+      charges: this.#charges.map(({ uptimeMs: _ofThisProcess, ...charge }) => charge),
     });
   }
 }
@@ -284,6 +284,11 @@ function withVersions(assignments: readonly Assignment[], autoVersion: string): 
       ? { ...assignment, spec: { ...spec, clientVersion: autoVersion } }
       : assignment;
   });
+}
+
+/** What a welcome acknowledged counts once. */
+function withoutCharged({ charged: _once, ...welcome }: Welcome): Welcome {
+  return welcome;
 }
 
 /** What cannot change under running sessions. The store's URL may: where it names another one, that waits for the next start. */

@@ -12,7 +12,8 @@ export interface ConnectionOptions {
   readonly token: string;
   readonly log: Logger;
   readonly onOpen: () => void;
-  readonly onFrame: (frame: HubFrame) => void;
+  /** `sentAfterMs`: when the frame was surely not sent yet, by the monotonic clock. */
+  readonly onFrame: (frame: HubFrame, sentAfterMs: number) => void;
   /** Every sign of life of the other end. */
   readonly onHeard: () => void;
   /** Once, at the end, however it comes. */
@@ -27,6 +28,10 @@ export class HubConnection {
   readonly #pingTimer: NodeJS.Timeout;
   #goodbyeTimer: NodeJS.Timeout | undefined;
   #heardMs = performance.now();
+  /** When the last ping was sent that has been answered: whatever comes now was sent after it, because a connection keeps order. */
+  #answeredMs = performance.now();
+  readonly #unanswered = new Map<string, number>();
+  #pings = 0;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
@@ -41,14 +46,17 @@ export class HubConnection {
     this.#pingTimer = setInterval(() => this.#checkLife(), linkTiming.pingIntervalMs);
     socket.on("open", () => this.#opened());
     socket.on("message", (data) => this.#received(data));
-    socket.on("pong", () => this.#heard());
+    socket.on("pong", (payload) => this.#answered(payload.toString()));
     socket.on("ping", () => this.#heard());
     socket.on("error", (error) => options.log.warn({ message: error.message }, "hub link failed"));
     socket.on("close", () => this.#closed());
   }
 
   send(frame: PodFrame): void {
-    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(frame));
+    if (this.#socket.readyState !== WebSocket.OPEN) return;
+    // The younger the last answered ping, the longer is the grant good that follows.
+    if (frame.kind === "grant-request") this.#ping();
+    this.#socket.send(JSON.stringify(frame));
   }
 
   /** Says goodbye; `onClose` follows soon, whether the other end answers or not. What was sent before still arrives. */
@@ -68,17 +76,30 @@ export class HubConnection {
     this.#options.onHeard();
   }
 
+  #ping(): void {
+    this.#pings += 1;
+    const name = String(this.#pings);
+    this.#unanswered.set(name, performance.now());
+    this.#socket.ping(name);
+  }
+
+  #answered(name: string): void {
+    this.#answeredMs = Math.max(this.#answeredMs, this.#unanswered.get(name) ?? 0);
+    this.#unanswered.delete(name);
+    this.#heard();
+  }
+
   #received(data: RawData): void {
     const frame = parseFrame(data);
     // What it says first: a welcome must count before the link is taken for one of the leader's.
-    if (frame.success) this.#options.onFrame(frame.data);
+    if (frame.success) this.#options.onFrame(frame.data, this.#answeredMs);
     else this.#options.log.warn({ faults: frame.faults }, "hub frame dropped");
     this.#heard();
   }
 
   #checkLife(): void {
     if (this.#socket.readyState !== WebSocket.OPEN) return;
-    if (performance.now() - this.#heardMs < linkTiming.deadAfterMs) return this.#socket.ping();
+    if (performance.now() - this.#heardMs < linkTiming.deadAfterMs) return this.#ping();
     this.#options.log.warn("hub silent");
     this.#socket.terminate();
   }

@@ -23,7 +23,8 @@ export interface HubLinkOptions {
   /** Everything that is known, for a hub that knows nothing. */
   readonly snapshot: () => { readonly hello: Hello; readonly egress: Egress; readonly queue: GrantRequest };
   readonly onWelcome: (welcome: Welcome) => void;
-  readonly onFrame: (frame: LeaderFrame) => void;
+  /** `sentAfterMs`: when the frame was surely not sent yet, by the monotonic clock. */
+  readonly onFrame: (frame: LeaderFrame, sentAfterMs: number) => void;
   /** Every sign of life of the leader's link. */
   readonly onHeard: () => void;
 }
@@ -107,7 +108,7 @@ export class HubLink {
       token,
       log,
       onOpen: () => this.#connection?.send(this.#options.snapshot().hello),
-      onFrame: (frame) => this.#received(frame),
+      onFrame: (frame, sentAfterMs) => this.#received(frame, sentAfterMs),
       onHeard: () => this.#heard(),
       onClose: () => this.#ended(),
     });
@@ -133,7 +134,7 @@ export class HubLink {
     this.#options.onHeard();
   }
 
-  #received(frame: HubFrame): void {
+  #received(frame: HubFrame, sentAfterMs: number): void {
     const term = termAfter(this.#term, frame);
     if (term === undefined) return this.#dropped(frame);
     this.#term = term;
@@ -148,7 +149,7 @@ export class HubLink {
         return this.#welcomed(frame);
       case "assign":
       case "grant":
-        if (this.#isWelcome) this.#options.onFrame(frame);
+        if (this.#isWelcome) this.#options.onFrame(frame, sentAfterMs);
         return;
       default:
         frame satisfies never;

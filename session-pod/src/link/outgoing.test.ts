@@ -1,4 +1,4 @@
-import type { SessionReport } from "@wa/schema";
+import { ObservedAddress, type SessionReport } from "@wa/schema";
 import { describe, expect, it } from "vitest";
 import { framesOf, nothingOutgoing, withSession } from "./outgoing.ts";
 
@@ -26,7 +26,7 @@ describe("what the hub is told", () => {
   });
 
   it("begins with the way out and ends with the queue", () => {
-    const egress = { kind: "egress" as const, observedIPs: ["192.0.2.1"] };
+    const egress = { kind: "egress" as const, observedIPs: [ObservedAddress.parse("192.0.2.1")] };
     const queue = { kind: "grant-request" as const, requests: [] };
     const outgoing = { ...withSession(nothingOutgoing, report("a", "Connected")), egress, queue };
     expect(framesOf(outgoing).map(({ kind }) => kind)).toEqual(["egress", "session", "grant-request"]);

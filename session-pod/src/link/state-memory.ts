@@ -1,9 +1,13 @@
 import { AssignFrame, Bucket, DeviceRef, Welcome, type SessionReport } from "@wa/schema";
 import { z } from "zod";
 
-/** A start that this pod made without a leader and no leader knows of yet; `atMs` is milliseconds since 1970. */
-const Charge = z.object({ device: DeviceRef, bucket: Bucket, atMs: z.number() });
-export type Charge = z.infer<typeof Charge>;
+/** The first release wrote no `id`. */
+const StoredCharge = z.object({
+  device: DeviceRef,
+  bucket: Bucket,
+  atMs: z.number(),
+  id: z.string().max(32).optional(),
+});
 
 /**
  * What a restarted container needs to bring its sessions back while no operator answers. Holds the database's password and the
@@ -15,7 +19,8 @@ const StateMemory = z.object({
   assign: AssignFrame,
   /** When each device was last started without a leader, by UID. */
   selfStartedMs: z.record(z.string(), z.number()),
-  charges: z.array(Charge),
+  /** Starts that were made without a leader and stand in no ledger yet. */
+  charges: z.array(StoredCharge),
 });
 export type StateMemory = z.infer<typeof StateMemory>;
 

@@ -1,9 +1,10 @@
+import { ObservedAddress } from "@wa/schema";
 import { describe, expect, it } from "vitest";
 import { blockingProblem, egressFrame, isMeasurementDue, unknownWayOut, withEchoUrls, type WayOut } from "./way-out.ts";
 
 const missing = { reason: "ProxySecretMissing" as const, message: "the proxy's Secret does not exist" };
 const echoUrls = ["http://echo.example/ip"];
-const measured: WayOut = { echoUrls, measured: { atMs: 0 }, observedIP: "192.0.2.1" };
+const measured: WayOut = { echoUrls, measured: { atMs: 0 }, observedIP: ObservedAddress.parse("192.0.2.1") };
 const failed: WayOut = { ...measured, measured: { atMs: 0, failure: "no echo address answered" } };
 
 describe("a measurement of the address", () => {

@@ -1,4 +1,4 @@
-import type { EndpointReason, PodFrame } from "@wa/schema";
+import type { EndpointReason, ObservedAddress, PodFrame } from "@wa/schema";
 import type { EgressProblem, MissingLogin } from "../sessions/ports.ts";
 
 type Egress = Extract<PodFrame, { kind: "egress" }>;
@@ -11,7 +11,7 @@ export interface WayOut {
   /** The last measurement, once there was one since the echo addresses were told. */
   readonly measured?: { readonly atMs: number; readonly failure?: string };
   /** Kept over a failed measurement: the last known address is the best guess. */
-  readonly observedIP?: string;
+  readonly observedIP?: ObservedAddress;
 }
 
 export const unknownWayOut: WayOut = { echoUrls: [] };

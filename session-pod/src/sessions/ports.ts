@@ -2,7 +2,7 @@ import type { Agent } from "node:http";
 import type { Agent as HttpsAgent } from "node:https";
 import type { Duplex } from "node:stream";
 import type { Dispatcher } from "undici";
-import type { DataKey, DeviceReason, EndpointReason } from "@wa/schema";
+import type { DataKey, DeviceReason, EndpointReason, ObservedAddress } from "@wa/schema";
 
 /** What the sessions need of the store, of the way out and of WhatsApp's socket; each folder beside this one implements one. */
 
@@ -218,6 +218,6 @@ export interface Dialer {
   readonly fetchAgent: HttpsAgent;
   readonly dispatcher: Dispatcher;
   /** Asks the echo endpoints through this dialer which address the outside sees; the first that answers counts. */
-  observeIP(echoUrls: readonly string[]): Promise<string>;
+  observeIP(echoUrls: readonly string[]): Promise<ObservedAddress>;
   close(): Promise<void>;
 }

@@ -40,9 +40,10 @@ export class Turn {
     this.#listener.onQueueChange();
   }
 
-  /** A grant for another bucket, or a second one, changes nothing. */
+  /** A grant for another bucket, or a second one, changes nothing; one that is void already is asked for again. */
   grant({ bucket, startInMs, validForMs }: Grant): void {
     if (this.#bucket !== bucket || this.#isGranted) return;
+    if (validForMs < 0) return this.take(bucket);
     this.#isGranted = true;
     const endMs = performance.now() + startInMs + validForMs;
     this.#timers.set("start", startInMs, () => {

@@ -62,3 +62,18 @@ it("a list that is too long is one fault, not one for each thing in it", () => {
   expect(faultsOf({ kind: "grant-request", requests: junk })).toEqual([`requests: ${tooBig}1000 items`]);
   expect(faultsOf({ kind: "egress", observedIPs: junk })).toEqual([`observedIPs: ${tooBig}16 items`]);
 });
+
+describe("what a pod says of addresses", () => {
+  it.each([
+    ["is brought to one form", ["::ffff:198.51.100.1", "2001:DB8::1"], ["198.51.100.1", "2001:db8::1"]],
+    ["counts once, however it is written", ["198.51.100.1", "::ffff:c633:6401"], ["198.51.100.1"]],
+    ["names no ledger but those of addresses", ["shop/victim-endpoint", "", "0.0.0.0", 7, null], []],
+  ])("%s", (_case, observedIPs, parsed) => {
+    expect(PodFrame.parse({ kind: "egress", observedIPs })).toEqual({ kind: "egress", observedIPs: parsed });
+  });
+
+  it("of a session counts for its report alone, and only if it is one", () => {
+    expect(SessionReport.parse(report({ observedIP: "::ffff:198.51.100.1" })).observedIP).toBe("198.51.100.1");
+    expect(SessionReport.parse(report({ observedIP: "x".repeat(100) })).observedIP).toBeUndefined();
+  });
+});

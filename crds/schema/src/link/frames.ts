@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { observedAddress } from "../observed-address.ts";
 import { clipped, printable } from "../text.ts";
 import { LastDisconnect } from "../v1alpha1/whatsapp-device.ts";
 
@@ -21,8 +22,17 @@ export type Bucket = z.infer<typeof Bucket>;
 const listOf = <Item extends z.ZodType>(item: Item, most: number) => z.array(z.unknown()).max(most).pipe(z.array(item));
 /** Twice as many as the largest session pod has sessions. */
 const mostSessions = 1_000;
-/** Starts of the largest session pod while no leader answered for a day. */
+/** Starts of the largest session pod of the first release while no leader answered for a day; newer pods tell those that may count. */
 const mostSelfGranted = 100_000;
+
+/** Addresses as a pod tells them. What is none is left out: an echo's odd answer must not cost a pod its link. */
+const Addresses = z
+  .array(z.unknown())
+  .max(16)
+  .transform((told) => {
+    const addresses = told.flatMap((text) => (typeof text === "string" ? (observedAddress(text) ?? []) : []));
+    return [...new Set(addresses)];
+  });
 
 /** Text that a status holds: what is longer is cut, because one account's long name must not cost its whole pod the link. */
 const cut = (most: number) => z.string().transform((text) => clipped(text, most));
@@ -66,7 +76,10 @@ export const SessionReport = z.object({
   pairingCode: z.object({ code: whole(16), expiresAt: Instant }).optional(),
   identity: z.object({ jid: whole(128), lid: whole(128), pushName: cut(128), platform: cut(64) }).optional(),
   connectedSince: Instant.optional(),
-  observedIP: whole(64).optional(),
+  observedIP: z
+    .string()
+    .transform((text): string | undefined => observedAddress(text))
+    .optional(),
   clientVersion: cut(32).optional(),
   /** The browser stored with the credentials differs from the spec's and wins until a relink. */
   browserDiffers: z.boolean().default(false),
@@ -127,8 +140,13 @@ export const Grant = z.object({
 });
 export type Grant = z.infer<typeof Grant>;
 
-/** `store-login`: a second welcome over a standing link is understood, and another login of the same store taken up without an end. */
-export const podAbilities = { storeLogin: "store-login" } as const;
+/** What a pod of a later release than the first understands; a word that this release does not know changes nothing. */
+export const podAbilities = {
+  /** A second welcome over a standing link is understood, and another login of the same store taken up without an end. */
+  storeLogin: "store-login",
+  /** It voids a grant that was on its way for too long, by the age of the last ping that was answered before it. */
+  lateGrants: "late-grants",
+} as const;
 
 export const podFrameKinds = ["hello", "session", "grant-request", "egress"] as const;
 
@@ -139,8 +157,14 @@ export const PodFrame = z.discriminatedUnion("kind", [
     endpoint: z.string(),
     pod: z.object({ namespace: z.string(), name: z.string(), uid: z.string(), node: z.string() }),
     sessions: listOf(SessionReport, mostSessions),
-    /** Starts that a restarted container made by itself while no leader answered; charged to the ledger now. */
-    selfGranted: listOf(z.object({ device: DeviceRef, bucket: Bucket, agoMs: z.int() }), mostSelfGranted).default([]),
+    /**
+     * Starts that the pod made by itself while no leader answered; charged to the ledgers before anything is granted. What lies in
+     * the future counts as now, what is older than any window as nothing. By `id` the hub acknowledges; absent: a first release's.
+     */
+    selfGranted: listOf(
+      z.object({ device: DeviceRef, bucket: Bucket, agoMs: z.int(), id: z.string().max(32).optional() }),
+      mostSelfGranted,
+    ).default([]),
     /** What this pod understands beyond the first release; {@link podAbilities} and words of later ones. */
     abilities: listOf(z.string().max(32), 32).default([]),
   }),
@@ -152,7 +176,7 @@ export const PodFrame = z.discriminatedUnion("kind", [
   }),
   z.object({
     kind: z.literal("egress"),
-    observedIPs: listOf(z.string().max(64), 16),
+    observedIPs: Addresses,
     /** `ProxySecretMissing`, `ProxySecretKeyMissing`, `EchoFailed`. */
     problem: z.object({ reason: z.string(), message: z.string() }).optional(),
     /** `StoreChanged`, `StoreLoginRefused`: the pod works with the store of before, not with the one it was told last. */
@@ -166,6 +190,8 @@ export const Welcome = z.object({
   version: z.int(),
   /** The leader's Lease transitions; a frame of a lower term is dropped. */
   term: z.int(),
+  /** Ids of the hello's `selfGranted` starts that stand in the ledgers: the pod need not tell them again. Absent: a first release's hub. */
+  charged: z.array(z.string()).optional(),
   /** Prefix of every key in the store. */
   installation: z.string(),
   /** Without the newline that a file of it ends with. */

@@ -32,3 +32,14 @@ export const linkTiming = {
   deadAfterMs: entitledForMs,
   redialMaxMs: 5_000,
 } as const;
+
+/**
+ * How late a grant may be used, both ends: the ledgers count with it. A pod that cannot tell when a grant was sent counts it from
+ * the last moment at which it surely was not, and voids what is too old.
+ */
+export const grantTiming = {
+  /** How long after it is due a start may still be made. */
+  validForMs: 5_000,
+  /** The longest way of a frame that a grant outlives. */
+  mostOnTheWayMs: 4_000,
+} as const;

@@ -83,16 +83,21 @@ export const PoolMember = withRules(
 );
 export type PoolMember = z.infer<typeof PoolMember>;
 
+/** More starts than this in one period no ledger holds, since an annotation holds 256 KiB. */
+export const mostStarts = 3_000;
+/** Longer periods count as this one: timers and ledgers reach no further. */
+export const longestPeriodMs = 7 * 24 * 3_600_000;
+
 const StartLimit = (count: number) =>
   withRules(
     z.object({
       count: z
         .int()
         .min(1)
-        .max(10_000)
+        .max(mostStarts)
         .default(count)
         .describe("Most connection attempts per period and observed address."),
-      period: Duration.default("60s").describe("Length of that period."),
+      period: Duration.default("60s").describe("Length of that period; 168h at most, what is longer counts as that."),
     }),
     [positive("period")],
   );
