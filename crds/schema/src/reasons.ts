@@ -29,8 +29,9 @@ export const deviceReasons = {
     act: "Mend `spec.egress.selector` or the members' `labels`.",
   },
   CapacityFull: {
-    means: "every way out that matches has as many devices as it may",
-    act: "Add a member, raise `capacity.maxSessions`, or delete or suspend unlinked devices.",
+    means:
+      "every way out that matches has as many devices as it may; the message names the address and the pool that share it",
+    act: "Add a member, raise `capacity.maxSessions`, or delete or suspend unlinked devices. Where another pool leaves by the address, take another way out.",
   },
   EndpointMissing: { means: "its EgressEndpoint is being made, perhaps again after somebody deleted it", act: "" },
   EndpointNameTaken: {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { DeviceReason, EgressEndpoint, EgressPool, WhatsAppDevice } from "@wa/schema";
-import { capacityOf, holdsPlace, roomsOf, tenantsOf, type Rooms } from "./capacity.ts";
+import { capacityOf, heldBackOn, holdsPlace, roomsOf, tenantsOf, type Rooms } from "./capacity.ts";
 import { dedicatedPodName, sharedPodName } from "./names.ts";
 import { restOf } from "./rest.ts";
 import { poolOf, standingOf } from "./standing.ts";
@@ -11,6 +11,9 @@ interface None {
   readonly kind: "None";
   readonly reason: DeviceReason;
   readonly message: string;
+  /** The pools that hold the places which are missing, and the address. */
+  readonly sharers?: readonly EgressPool[];
+  readonly address?: string;
 }
 export type Choice = { readonly kind: "Endpoint"; readonly endpoint: EgressEndpoint } | None;
 type Open = { readonly kind: "Some"; readonly endpoints: readonly EgressEndpoint[] } | None;
@@ -84,13 +87,30 @@ function withoutEndpoints(pool: EgressPool, world: World): None {
 }
 
 function full(device: WhatsAppDevice, endpoints: readonly EgressEndpoint[], world: World): None {
+  const pool = device.spec.egress.pool;
+  const shared = heldBackOn(endpoints, world);
+  if (shared !== undefined) {
+    const { address, limit, taken, ownLimit, others } = shared;
+    const message = `EgressPool "${pool}": ${taken} of ${limit} places taken on address ${address}; of the ${ownLimit} of capacity.maxSessions the others are left to ${namesOf(others, device)}, which ${others.length === 1 ? "leaves" : "leave"} by it too`;
+    return { ...none("CapacityFull", message), sharers: others, address };
+  }
   const taken = endpoints.reduce((total, endpoint) => total + tenantsOf(endpoint, world), 0);
   const places = endpoints.reduce((total, endpoint) => total + capacityOf(endpoint, world), 0);
   const matching = endpoints.length === 1 ? "the endpoint that matches" : `${endpoints.length} endpoints that match`;
   return none(
     "CapacityFull",
-    `EgressPool "${device.spec.egress.pool}": ${taken} of ${places} places taken on ${matching}; capacity.maxSessions counts devices per observed address`,
+    `EgressPool "${pool}": ${taken} of ${places} places taken on ${matching}; capacity.maxSessions counts devices per observed address`,
   );
+}
+
+/** Another namespace's names are its own matter. */
+function namesOf(pools: readonly EgressPool[], { metadata }: WhatsAppDevice): string {
+  const own = pools.filter((pool) => pool.metadata.namespace === metadata.namespace);
+  const foreign = pools.length - own.length;
+  const words = own.map((pool) => `EgressPool "${pool.metadata.name}"`);
+  if (foreign === 1) words.push("a pool of another namespace");
+  if (foreign > 1) words.push(`${foreign} pools of other namespaces`);
+  return words.join(" and ");
 }
 
 function bestOf(

@@ -1,5 +1,6 @@
-import type { EgressEndpoint, WhatsAppDevice } from "@wa/schema";
+import { observedAddress, type EgressEndpoint, type EgressPool, type WhatsAppDevice } from "@wa/schema";
 import { isPaired } from "./rest.ts";
+import { fairLevel } from "./shares.ts";
 import { memberOf } from "./standing.ts";
 import { keyOf, type World } from "./world.ts";
 
@@ -19,23 +20,65 @@ export const tenantsOf = (endpoint: EgressEndpoint, world: World): number =>
 export const capacityOf = (endpoint: EgressEndpoint, world: World): number =>
   memberOf(endpoint, world)?.capacity.maxSessions ?? 0;
 
-/** The addresses that an endpoint's places count on; until one is known, the endpoint stands for it. */
-const addressesOf = (endpoint: EgressEndpoint): readonly string[] =>
-  endpoint.status.observedIPs.length > 0 ? endpoint.status.observedIPs : [`endpoint:${keyOf(endpoint.metadata)}`];
+/** The addresses that an endpoint's places count on, in canonical form; until one is known, the endpoint stands for it. */
+function addressesOf(endpoint: EgressEndpoint): readonly string[] {
+  const known = endpoint.status.observedIPs.flatMap((text) => observedAddress(text) ?? []);
+  return known.length > 0 ? known : [`endpoint:${keyOf(endpoint.metadata)}`];
+}
 
+/** One pool's places on an address. */
 interface Places {
+  /** What it may take. */
   readonly limit: number;
   readonly taken: number;
 }
 
-/** All endpoints that leave by an address share its places, whatever their namespace, and the strictest member decides. */
-function placesOn(address: string, endpoint: EgressEndpoint, world: World): Places {
-  const sharing = world.endpointsOfAddress.get(address) ?? [endpoint];
-  const limits = sharing
-    .filter((other) => memberOf(other, world) !== undefined)
-    .map((other) => capacityOf(other, world));
-  const taken = sharing.reduce((total, other) => total + tenantsOf(other, world), 0);
-  return { limit: Math.min(...limits, capacityOf(endpoint, world)), taken };
+export interface SharedPlaces extends Places {
+  readonly address: string;
+  /** What it might take if it had the address for itself. */
+  readonly ownLimit: number;
+  /** The other pools that hold places on it. */
+  readonly others: readonly EgressPool[];
+}
+
+const poolKeyOf = ({ metadata, spec }: EgressEndpoint): string => `${metadata.namespace}/${spec.pool}`;
+
+const takenOn = (endpoints: readonly EgressEndpoint[], world: World): number =>
+  endpoints.reduce((total, endpoint) => total + tenantsOf(endpoint, world), 0);
+
+/** Of a pool's members that leave by one address the strictest decides; a pool whose members are gone takes no more than it has. */
+function askedOn(endpoints: readonly EgressEndpoint[], world: World): number {
+  const named = endpoints.filter((endpoint) => memberOf(endpoint, world) !== undefined);
+  if (named.length === 0) return takenOn(endpoints, world);
+  return Math.min(...named.map((endpoint) => capacityOf(endpoint, world)));
+}
+
+/**
+ * A pool's places on an address. All pools that leave by it, whatever their namespace, hold together as many as the largest of them
+ * may alone, each a fair share of that and at least one: no pool's limit or number of devices takes another one's share.
+ */
+function placesOn(address: string, endpoint: EgressEndpoint, world: World): SharedPlaces {
+  const pool = poolKeyOf(endpoint);
+  const sharing = Map.groupBy(world.endpointsOfAddress.get(address) ?? [endpoint], poolKeyOf);
+  const own = sharing.get(pool) ?? [endpoint];
+  const others = [...sharing].filter(([key, theirs]) => key !== pool && takenOn(theirs, world) > 0);
+  const asked = askedOn(own, world);
+  const all = [asked, ...others.map(([, theirs]) => askedOn(theirs, world))];
+  const share = Math.min(asked, Math.max(1, Math.floor(fairLevel(Math.max(...all), all))));
+  return {
+    address,
+    limit: share,
+    taken: takenOn(own, world),
+    ownLimit: asked,
+    others: others.flatMap(([key]) => world.pools.get(key) ?? []),
+  };
+}
+
+/** Where pools of others keep a pool from places that its own limit would give it: the first such address of its endpoints. */
+export function heldBackOn(endpoints: readonly EgressEndpoint[], world: World): SharedPlaces | undefined {
+  return endpoints
+    .flatMap((endpoint) => addressesOf(endpoint).map((address) => placesOn(address, endpoint, world)))
+    .find(({ limit, taken, ownLimit }) => taken >= limit && limit < ownLimit);
 }
 
 /** Free places while devices are being seated one after the other. */
@@ -49,6 +92,7 @@ export interface Rooms {
   take(endpoint: EgressEndpoint): void;
 }
 
+/** @param endpoints of one pool */
 export function roomsOf(endpoints: readonly EgressEndpoint[], world: World): Rooms {
   const places = new Map<string, Places>();
   for (const endpoint of endpoints)

@@ -9,6 +9,7 @@ import { mayLeaveRest, pairRequest, pairRequestOf, restOf, type Rest } from "./r
 import { ofRest } from "./report-situation.ts";
 import { readSession } from "./situation.ts";
 import { reportOf } from "./takeover.ts";
+import { conditionOf } from "./set-conditions.ts";
 import { ownerOf, type Now, type World } from "./world.ts";
 
 /** The next status of a device and what to do first. Pods are its endpoint's matter. */
@@ -67,10 +68,24 @@ function finished(
   situation?: Situation,
 ): Plan<DeviceStatus> {
   const target = targetOf("WhatsAppDevice", device.metadata);
-  const actions: Action[] = notesOn(device, status, situation).map((note) => ({ kind: "Note", target, note }));
+  const actions: Action[] = [
+    ...notesOn(device, status, situation).map((note) => ({ kind: "Note", target, note }) as const),
+    ...sharerNotes(device, placement),
+  ];
   return placement.recheckAfterMs === undefined
     ? { actions, status }
     : { actions, status, recheckAfterMs: placement.recheckAfterMs };
+}
+
+/** Whoever holds places that others wait for hears of it too, once when a wait begins; neither learns the other's name. */
+function sharerNotes(device: WhatsAppDevice, { heldBackBy }: Placement): Action[] {
+  if (heldBackBy === undefined || conditionOf(device.status, "Scheduled")?.reason === "CapacityFull") return [];
+  const message = `leaves by address ${heldBackBy.address} as a pool does whose devices wait for places there; each has its share of them`;
+  return heldBackBy.pools.map(({ metadata }) => ({
+    kind: "Note",
+    target: targetOf("EgressPool", metadata),
+    note: { type: "Normal", reason: "AddressShared", message },
+  }));
 }
 
 function withAssignment(device: WhatsAppDevice, { assignment }: Placement): WhatsAppDevice {

@@ -127,21 +127,79 @@ describe("assignment", () => {
     expect(reasonsOf(younger, world).scheduled).toBe("False/CapacityFull");
     expect(planDevice(older, world, now).status?.assignment?.endpoint).toBe("eu-px");
   });
+});
 
-  it("counts endpoints that the outside saw under one address together, over namespaces", () => {
-    const member = proxyMember("px", { capacity: { maxSessions: 1 } });
-    const elsewhere = { namespace: "other", uid: "uid-other" };
-    const taken = aDevice({ name: "taken", metadata: elsewhere, status: { assignment: assignment() } });
+describe("pools that leave by one address", () => {
+  const address = "198.51.100.1";
+  const theirs = { namespace: "other", uid: "uid-other" };
+  const seated = (count: number, metadata: object, prefix: string) =>
+    Array.from({ length: count }, (_none, place) =>
+      aDevice({
+        name: `${prefix}${place}`,
+        metadata: { ...metadata, uid: `${prefix}${place}` },
+        status: { assignment: assignment() },
+      }),
+    );
+  const poolOf = (maxSessions: number, metadata: object = {}) =>
+    aPool({ metadata, spec: { members: [proxyMember("px", { capacity: { maxSessions } })] } });
+  const worldOf = ({ mine, other, taken, foreign, seen = address }: Scene) => {
     const device = aDevice();
-    const world = aWorld({
-      pools: [aPool({ spec: { members: [member] } }), aPool({ metadata: elsewhere, spec: { members: [member] } })],
-      endpoints: [
-        anEndpoint({ status: { observedIPs: ["198.51.100.1"] } }),
-        anEndpoint({ metadata: elsewhere, status: { observedIPs: ["198.51.100.1"] } }),
-      ],
-      devices: [taken, device],
-    });
-    expect(reasonsOf(device, world).scheduled).toBe("False/CapacityFull");
+    const devices = [...seated(taken, {}, "m"), ...seated(foreign, theirs, "t"), device];
+    const endpoints = [
+      anEndpoint({ status: { observedIPs: [address] } }),
+      anEndpoint({ metadata: theirs, status: { observedIPs: [seen] } }),
+    ];
+    return { device, world: aWorld({ pools: [poolOf(mine), poolOf(other, theirs)], endpoints, devices }) };
+  };
+  interface Scene {
+    readonly mine: number;
+    readonly other: number;
+    readonly taken: number;
+    readonly foreign: number;
+    readonly seen?: string;
+  }
+  const isPlaced = (scene: Scene): boolean => {
+    const { device, world } = worldOf(scene);
+    return planDevice(device, world, now).status?.assignment?.endpoint === "eu-px";
+  };
+
+  it.each([
+    ["have a small limit for themselves alone", { mine: 100, other: 10, taken: 13, foreign: 3 }, true],
+    ["take what the other one cannot take", { mine: 100, other: 10, taken: 89, foreign: 10 }, true],
+    ["leave the other one what it may take", { mine: 100, other: 10, taken: 90, foreign: 1 }, false],
+    ["have equal shares of equal limits", { mine: 10, other: 10, taken: 4, foreign: 5 }, true],
+    ["take no more than their share", { mine: 10, other: 10, taken: 5, foreign: 1 }, false],
+    ["take their share from one that was there before", { mine: 10, other: 10, taken: 4, foreign: 10 }, true],
+    ["have one place at least", { mine: 1, other: 10_000, taken: 0, foreign: 10_000 }, true],
+    ["keep nothing for a pool without devices", { mine: 10, other: 10, taken: 9, foreign: 0 }, true],
+    ["keep nothing for a pool that takes none", { mine: 10, other: 0, taken: 9, foreign: 0 }, true],
+    [
+      "share it however it is written",
+      { mine: 10, other: 10, taken: 5, foreign: 1, seen: "::ffff:198.51.100.1" },
+      false,
+    ],
+  ])("%s", (_sentence, scene, placed) => {
+    expect(isPlaced(scene)).toBe(placed);
+  });
+
+  it("say limit, address and whose the other places are, and no name of another namespace", () => {
+    const { device, world } = worldOf({ mine: 10, other: 10, taken: 5, foreign: 1 });
+    const { status, actions } = planDevice(device, world, now);
+    const scheduled = status?.conditions.find(({ type }) => type === "Scheduled");
+    expect(scheduled?.message).toBe(
+      `EgressPool "eu": 5 of 5 places taken on address ${address}; of the 10 of capacity.maxSessions the others are left to a pool of another namespace, which leaves by it too`,
+    );
+    const told = actions.flatMap((action) => (action.kind === "Note" ? [action] : []));
+    const events = told.map(({ target, note }) => [target.kind, target.namespace, note.reason]);
+    expect(events).toContainEqual(["EgressPool", "other", "AddressShared"]);
+    expect(told.find(({ target }) => target.namespace === "other")?.note.message).not.toContain("shop");
+  });
+
+  it("are told once, when the wait begins", () => {
+    const { device, world } = worldOf({ mine: 10, other: 10, taken: 5, foreign: 1 });
+    const { status } = planDevice(device, world, now);
+    if (status === undefined) throw new Error("no status");
+    expect(planDevice({ ...device, status }, world, now).actions).toEqual([]);
   });
 });
 

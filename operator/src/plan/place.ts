@@ -1,4 +1,4 @@
-import type { DeviceStatus, EgressEndpoint, WhatsAppDevice } from "@wa/schema";
+import type { DeviceStatus, EgressEndpoint, EgressPool, WhatsAppDevice } from "@wa/schema";
 import { chooseEndpoint, choosePod } from "./assign.ts";
 import { hasRoomFor } from "./capacity.ts";
 import type { Situation } from "./phases.ts";
@@ -16,6 +16,8 @@ export interface Placement {
   /** Why it is not placed; absent: it is. */
   readonly trouble?: Situation;
   readonly recheckAfterMs?: number;
+  /** Pools that hold the places of an address which this device waits for. */
+  readonly heldBackBy?: { readonly address: string; readonly pools: readonly EgressPool[] };
 }
 
 /**
@@ -105,8 +107,9 @@ function seat(device: WhatsAppDevice, found: Assigned, world: World, now: Now): 
   }
   const choice = chooseEndpoint(assigned(device, found), world);
   if (choice.kind === "None") {
-    const { reason, message } = choice;
-    return { assignment: worthKeeping(found), trouble: { name: "Unscheduled", reason, message } };
+    const { reason, message, sharers = [], address = "" } = choice;
+    const trouble: Situation = { name: "Unscheduled", reason, message };
+    return { assignment: worthKeeping(found), trouble, heldBackBy: { address, pools: sharers } };
   }
   const { endpoint } = choice;
   const placed = { ...found, endpoint: endpoint.metadata.name, since: timestamp(now.date) };

@@ -1,5 +1,11 @@
 import type { PodSettings } from "../build/session-pod.ts";
-import type { EgressEndpoint, EgressPool, SessionReport, WhatsAppDevice } from "@wa/schema";
+import {
+  observedAddress,
+  type EgressEndpoint,
+  type EgressPool,
+  type SessionReport,
+  type WhatsAppDevice,
+} from "@wa/schema";
 
 /** What the plans may know: a snapshot of plain values, made by `world/`. Keys are `namespace/name` unless said otherwise. */
 export interface World extends Facts {
@@ -9,7 +15,7 @@ export interface World extends Facts {
   readonly endpointsOfPool: ReadonlyMap<string, readonly EgressEndpoint[]>;
   /** Session pods by the UID of the endpoint that they were made for. */
   readonly podsOfEndpoint: ReadonlyMap<string, readonly PodFacts[]>;
-  /** Endpoints that the outside saw under an address; it counts over all namespaces. */
+  /** Endpoints that the outside saw under an address, in its canonical form; it counts over all namespaces. */
   readonly endpointsOfAddress: ReadonlyMap<string, readonly EgressEndpoint[]>;
 }
 
@@ -135,7 +141,9 @@ export function indexed(facts: Facts): World {
     ),
     endpointsOfPool: grouped(endpoints, ({ metadata, spec }) => inNamespace(metadata.namespace, spec.pool)),
     podsOfEndpoint: grouped([...facts.pods.values()], ({ endpointUid }) => (endpointUid === "" ? [] : [endpointUid])),
-    endpointsOfAddress: grouped(endpoints, ({ status }) => status.observedIPs),
+    endpointsOfAddress: grouped(endpoints, ({ status }) => [
+      ...new Set(status.observedIPs.flatMap((text) => observedAddress(text) ?? [])),
+    ]),
   };
 }
 
