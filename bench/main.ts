@@ -1,5 +1,6 @@
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { attackedLeader } from "./measurements/attacked-leader.ts";
 import { idleWrites } from "./measurements/idle-writes.ts";
 import { largeFleet } from "./measurements/large-fleet.ts";
 import { qr } from "./measurements/qr.ts";
@@ -26,6 +27,7 @@ const measurements: Readonly<Record<string, Measurement>> = {
   store,
   "idle-writes": idleWrites,
   "large-fleet": largeFleet,
+  "attacked-leader": attackedLeader,
 };
 
 const results = join(import.meta.dirname, "results");

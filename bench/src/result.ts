@@ -16,7 +16,7 @@ const Summarised = z.object({
 /** One line of the table: something measured often, and what was hoped of it. Without goals it is there for comparison. */
 export const Row = z.object({
   what: z.string(),
-  unit: z.enum(["ms", "s", "min", "MB", "% of a core", "writes", "%"]),
+  unit: z.enum(["ms", "s", "min", "MB", "% of a core", "writes", "times", "%"]),
   goals: z.array(Goal).default([]),
   measured: Summarised,
   /** Load averages of 1, 5 and 15 minutes at its end. */

@@ -28,7 +28,8 @@ export interface Installation extends AsyncDisposable {
   runPods(pollMs?: number): Kubelet;
 }
 
-export async function install(): Promise<Installation> {
+/** @param more environment of the operator */
+export async function install(more: Readonly<Record<string, string>> = {}): Promise<Installation> {
   await using starting = new AsyncDisposableStack();
   const simulator = starting.use(await startSimulatorProcess(echoed));
   const postgres = starting.adopt(await startPostgres(), async (server) => await server.stop());
@@ -39,6 +40,7 @@ export async function install(): Promise<Installation> {
   const env = {
     ...imageEnvironment(),
     ...(await environment({ server, simulator, hubPort: await freePort(), metricsPort: await freePort() })),
+    ...more,
   };
   let operator = starting.use(start(entrypoint("operator"), env));
   const running = starting.move();
