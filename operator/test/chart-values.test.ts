@@ -118,6 +118,11 @@ describe("certificates to trust", () => {
     expect([...filesOf(text).keys()]).toEqual([env["WHATSAPP_CA_FILE"]]);
   });
 
+  it.each(["\n", "\r\n", "", " \n\n"])("are told as they are written, to the last of their bytes: %j", (end) => {
+    const written = `${end}${rootCertificates[0] ?? ""}${end}`;
+    expect(configOf(renderWith(...withBundle(written))).whatsapp.caBundle).toBe(written);
+  });
+
   it("are another operator when they change, and nothing is mounted without any", () => {
     const one = renderWith(...withBundle(rootCertificates[0] ?? ""));
     const other = renderWith(...withBundle(rootCertificates[1] ?? ""));

@@ -42,13 +42,15 @@ app.kubernetes.io/component: {{ .part }}
 
 {{/* What session pods and operator trust beside the public authorities; empty: nothing. */}}
 {{- define "wa.caBundle" -}}
-{{- $bundle := trim (.Values.whatsapp.caBundle | default "") -}}
+{{- $written := .Values.whatsapp.caBundle | default "" -}}
+{{- $bundle := trim $written -}}
 {{- if contains "PRIVATE KEY" $bundle -}}
 {{- fail "whatsapp.caBundle holds a private key, which every session pod would be told: allowed are certificates" -}}
 {{- else if and $bundle (not (contains "-----BEGIN CERTIFICATE-----" $bundle)) -}}
 {{- fail (printf "whatsapp.caBundle is no PEM certificate (%d characters that begin with %s): allowed are blocks from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----" (len $bundle) (trunc 20 $bundle | quote)) -}}
 {{- end -}}
-{{- $bundle -}}
+{{- /* As written: a session pod that is told another text, be it by a line's end, ends and starts anew. */ -}}
+{{- if $bundle }}{{ $written }}{{ end -}}
 {{- end -}}
 
 {{- define "wa.pullSecrets" -}}
