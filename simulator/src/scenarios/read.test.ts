@@ -109,6 +109,13 @@ describe("a stanza is refused with field, value and what is allowed", () => {
     expect(() => readStanzas(JSON.stringify(value))).toThrow(message);
   });
 
+  it("one that nests deeper than the stack, which has no text to be shown", () => {
+    const depth = 200_000;
+    expect(() => readStanzas("[".repeat(depth) + "]".repeat(depth))).toThrow("[0]: a value that nests too deep");
+    const stanza = `${'{"tag":"a","content":['.repeat(depth)}${"]}".repeat(depth)}`;
+    expect(() => readStanzas(stanza)).toThrow("stanzas nest at most 32 deep");
+  });
+
   it("one and a list of one are the same", () => {
     const stanza = { tag: "a", attrs: {}, content: [{ tag: "b", attrs: { t: "5" }, content: { text: "c" } }] };
     expect(readStanzas(JSON.stringify(stanza))).toEqual([stanza]);

@@ -49,8 +49,17 @@ const inside = (value: unknown, part: PropertyKey): unknown =>
 
 const longest = 80;
 function shortened(value: unknown): string {
-  const text = JSON.stringify(value);
+  const text = jsonOf(value);
   return text.length <= longest ? text : `${text.slice(0, longest)}...`;
+}
+
+/** What nests deeper than the stack has no text. */
+function jsonOf(value: unknown): string {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return "a value that nests too deep to be shown";
+  }
 }
 
 function allowed(issue: z.core.$ZodIssue): string {
