@@ -19,14 +19,17 @@ reports=.cache/reports; rm -rf "$reports"; mkdir -p "$reports"
 go_programs() { (toolchain go) && toolchain go; }
 database() { tools/postgresql.sh && go_programs; }
 control_plane() { go_programs && manifests/cluster/build-binaries.sh control-plane && manifests/cluster/build-binaries.sh helm; }
-place=wa-test stands=
+place=wa-test stands= ahead=
 cluster() {
   [ -z "$stands" ] || return 0
   trap take_down EXIT
   export PATH=$CACHE/bin:$PATH KUBECONFIG=$CACHE/$place.kubeconfig
-  manifests/cluster/stand.sh up "$place" 10 && engine_find && stands=1
+  manifests/cluster/stand.sh up "$place" 10 && engine_find && stands=1 || return
+  # The first time it takes minutes, and the stories before it mostly wait. Who needs it asks again, and is told what failed.
+  [[ " ${LEVELS:-$all} " == *" destructive "* ]] || return 0
+  manifests/cluster/earlier-release.sh > "$CACHE/logs/earlier-release.log" 2>&1 & ahead=$!
 }
-take_down() { trap - EXIT; [ "${KEEP_CLUSTER:-}" = 1 ] || manifests/cluster/stand.sh down "$place"; }
+take_down() { trap - EXIT; [ -z "$ahead" ] || wait "$ahead"; [ "${KEEP_CLUSTER:-}" = 1 ] || manifests/cluster/stand.sh down "$place"; }
 
 broken=0
 level() { # name, what it needs

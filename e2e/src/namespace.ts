@@ -42,7 +42,7 @@ export class Namespace {
   }
 
   async delete(): Promise<void> {
-    await kubectl("delete", "namespace", this.name, "--timeout=240s");
+    await kubectl("delete", "namespace", this.name, "--ignore-not-found", "--timeout=240s");
   }
 
   async applySecret(name: string, stringData: Readonly<Record<string, string>>): Promise<void> {

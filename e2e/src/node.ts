@@ -51,3 +51,14 @@ export class PacketCounters implements AsyncDisposable {
 
   #id = (name: string): string => `wa-test-${name}`;
 }
+
+/** Empties the volumes that a namespace of before had claimed, and gives them free for others. */
+export async function freeVolumesOf(namespace: string): Promise<void> {
+  const path = `jsonpath={range .items[?(@.spec.claimRef.namespace=="${namespace}")]}{.metadata.name} {.spec.hostPath.path}{"\\n"}{end}`;
+  const volumes = (await kubectl("get", "pv", "-o", path)).trim().split("\n").filter(Boolean);
+  const node = (await kubectl("get", "node", "-l", "egress", "-o", "jsonpath={.items[0].metadata.name}")).trim();
+  for (const [name = "", folder = ""] of volumes.map((line) => line.split(" "))) {
+    await onNode(node, "find", folder, "-mindepth", "1", "-delete");
+    await kubectl("patch", "pv", name, "--type=json", "-p", '[{"op": "remove", "path": "/spec/claimRef"}]');
+  }
+}

@@ -4,12 +4,27 @@ import { kubectl } from "./kubectl.ts";
 import { sh, until } from "./shell.ts";
 
 /** One installation of the chart, with its own PostgreSQL and a simulator in the place of WhatsApp. */
-const release = "wa";
-export const system = "wa-system";
-export const deployment = `deploy/${release}-whatsapp-operator`;
-const sessionImage = "whatsapp-session-pod:dev";
-const chart = join(import.meta.dirname, "../../charts/whatsapp-operator");
+export interface Installation {
+  readonly release: string;
+  /** The namespace of all that it consists of. */
+  readonly system: string;
+  /** Folder of its chart. */
+  readonly chart: string;
+  /** Of its images. */
+  readonly tag: string;
+}
+
+/** That of this working tree: the one that stories share. */
+export const shared: Installation = {
+  release: "wa",
+  system: "wa-system",
+  chart: join(import.meta.dirname, "../../charts/whatsapp-operator"),
+  tag: "dev",
+};
+export const { system } = shared;
+export const deployment = `deploy/${shared.release}-whatsapp-operator`;
 const patienceS = 300;
+const inTime = ["--wait", "--timeout", `${patienceS}s`] as const;
 
 /** What clients have to know of a server that is not WhatsApp's. */
 export interface ServerKeys {
@@ -18,56 +33,82 @@ export interface ServerKeys {
 }
 
 /** @param host name under which the cluster's containers and proxies reach the simulator */
-export async function install(host: string, simulator: ServerKeys): Promise<void> {
+export async function install(host: string, simulator: ServerKeys, one = shared): Promise<void> {
   const values = {
     whatsapp: {
       url: `wss://${host}:8443/ws/chat`,
       rootKey: await simulator.rootKeyHex(),
       caBundle: await simulator.caPem(),
     },
-    images: { tag: "dev" },
+    images: { tag: one.tag },
     postgresql: { enabled: true },
   };
-  const where = ["--namespace", system, "--create-namespace", "--wait", "--timeout", `${patienceS}s`];
-  await sh("helm", ["upgrade", "--install", release, chart, ...where, "-f", "-"], JSON.stringify(values));
+  const where = ["--namespace", one.system, "--create-namespace", ...inTime, "-f", "-"];
+  await sh("helm", ["upgrade", "--install", one.release, one.chart, ...where], JSON.stringify(values));
 }
 
-export async function uninstall(): Promise<void> {
-  await sh("helm", ["uninstall", release, "--namespace", system, "--wait", "--timeout", `${patienceS}s`]);
+/** As docs/install.md has it: what was set stays, but for the images. */
+export async function upgrade(one: Installation): Promise<void> {
+  const values = ["--reset-then-reuse-values", "--set", `images.tag=${one.tag}`];
+  await sh("helm", ["upgrade", one.release, one.chart, "--namespace", one.system, ...values, ...inTime]);
+}
+
+/** To what was there before the last upgrade. */
+export async function rollback(one: Installation): Promise<void> {
+  await sh("helm", ["rollback", one.release, "--namespace", one.system, ...inTime]);
+}
+
+export async function uninstall(one = shared): Promise<void> {
+  await sh("helm", ["uninstall", one.release, "--namespace", one.system, ...inTime]);
 }
 
 const OperatorEnv = z.array(z.object({ name: z.string(), value: z.string().optional() }));
 
 /** Runs the messages command as a pod where database and master key are, and resolves to what it printed. */
 export async function messages(namespace: string, ...args: readonly string[]): Promise<string> {
-  const { installation, env } = await messageSettings();
+  return (await allMessages(shared, namespace, [args])).join("");
+}
+
+const atOnce = 4;
+const failed = "the messages command failed";
+
+/** As {@link messages}, many commands in one pod; resolves to what each printed. */
+export async function allMessages(
+  one: Installation,
+  namespace: string,
+  commands: readonly (readonly string[])[],
+): Promise<readonly string[]> {
+  const { installation, env } = await messageSettings(one);
   const name = `messages-${crypto.randomUUID().slice(0, 8)}`;
-  const container = {
-    name: "messages",
-    image: sessionImage,
-    imagePullPolicy: "IfNotPresent",
-    command: ["messages", ...args, "--namespace", namespace, "--installation", installation],
-    env,
-  };
+  const image = `whatsapp-session-pod:${one.tag}`;
+  const where = ["--namespace", namespace, "--installation", installation];
+  const runs = commands.map((args, place) => {
+    const line = ["messages", ...args, ...where].map((arg) => `'${arg.replaceAll("'", `'\\''`)}'`).join(" ");
+    return `{ ${line} || echo "${failed}"; } > /tmp/${place} 2>&1 &${place % atOnce === atOnce - 1 ? " wait" : ""}`;
+  });
+  const script = [...runs, "wait", ...commands.map((_args, place) => `cat /tmp/${place}; printf '\\0'`)].join("\n");
+  const container = { name: "messages", image, imagePullPolicy: "IfNotPresent", command: ["sh", "-c", script], env };
   const overrides = JSON.stringify({ spec: { containers: [container] } });
   try {
-    await kubectl("run", name, "-n", system, `--image=${sessionImage}`, "--restart=Never", `--overrides=${overrides}`);
-    const phase = await until(`messages ${args[0] ?? ""} to end`, async () => {
-      const now = await kubectl("get", "pod", name, "-n", system, "-o", "jsonpath={.status.phase}");
+    await kubectl("run", name, "-n", one.system, `--image=${image}`, "--restart=Never", `--overrides=${overrides}`);
+    await until(`${commands.length} messages commands to end`, async () => {
+      const now = await kubectl("get", "pod", name, "-n", one.system, "-o", "jsonpath={.status.phase}");
       return now === "Succeeded" || now === "Failed" ? now : undefined;
     });
-    const printed = await kubectl("logs", name, "-n", system);
-    if (phase === "Failed") throw new Error(`messages ${args[0] ?? ""}: ${printed.trim()}`);
+    const printed = (await kubectl("logs", name, "-n", one.system)).split("\0").slice(0, -1);
+    const wrong = printed.findIndex((text) => text.includes(failed));
+    if (wrong !== -1 || printed.length !== commands.length)
+      throw new Error(`messages ${commands[wrong]?.[0] ?? ""}: ${printed[wrong] ?? `${printed.length} answers`}`);
     return printed;
   } finally {
-    await kubectl("delete", "pod", name, "-n", system, "--wait=false");
+    await kubectl("delete", "pod", name, "-n", one.system, "--wait=false");
   }
 }
 
-async function messageSettings(): Promise<{ installation: string; env: readonly object[] }> {
+async function messageSettings(one: Installation): Promise<{ installation: string; env: readonly object[] }> {
   const path = "jsonpath={.items[0].spec.template.spec.containers[0].env}";
   const labels = "app.kubernetes.io/name=whatsapp-operator";
-  const env = OperatorEnv.parse(JSON.parse(await kubectl("get", "deploy", "-n", system, "-l", labels, "-o", path)));
+  const env = OperatorEnv.parse(JSON.parse(await kubectl("get", "deploy", "-n", one.system, "-l", labels, "-o", path)));
   const value = (name: string): string => env.find((item) => item.name === name)?.value ?? "";
   const secretKey = (name: string, key: string) => ({ valueFrom: { secretKeyRef: { name, key } } });
   const account = `${value("DATABASE_USER") || "whatsapp"}:$(DATABASE_PASSWORD)`;
@@ -83,20 +124,20 @@ async function messageSettings(): Promise<{ installation: string; env: readonly 
 }
 
 /** The pod that leads now; empty while none does. */
-export async function leader(): Promise<string> {
+export async function leader(one = shared): Promise<string> {
   const path = "jsonpath={.items[*].metadata.name}";
-  const names = await kubectl("get", "pod", "-n", system, "-l", "whatsapp-operator.io/leader=true", "-o", path);
+  const names = await kubectl("get", "pod", "-n", one.system, "-l", "whatsapp-operator.io/leader=true", "-o", path);
   return names.trim().split(" ")[0] ?? "";
 }
 
-export async function operatorMetrics(): Promise<string> {
-  const path = `/api/v1/namespaces/${system}/pods/${await leader()}:8080/proxy/metrics`;
+export async function operatorMetrics(one = shared): Promise<string> {
+  const path = `/api/v1/namespaces/${one.system}/pods/${await leader(one)}:8080/proxy/metrics`;
   return await kubectl("get", "--raw", path);
 }
 
 /** One answer of the chart's own database, asked inside its pod. */
 export async function askDatabase(sql: string): Promise<string> {
-  const pod = `${release}-whatsapp-operator-postgresql-0`;
+  const pod = `${shared.release}-whatsapp-operator-postgresql-0`;
   const psql = ["psql", "-h", "/tmp", "-U", "postgres", "-d", "whatsapp", "-Atc", sql];
   return (await kubectl("exec", "-n", system, pod, "--", ...psql)).trim();
 }
