@@ -17,7 +17,7 @@ reports=.cache/reports; rm -rf "$reports"; mkdir -p "$reports"
 
 # A client and parts of GitOps tools that are compiled for their tests; once to be told, once to be found.
 go_programs() { (toolchain go) && toolchain go; }
-database() { tools/postgresql.sh && go_programs; }
+session_needs() { tools/session-needs.sh && go_programs; }
 control_plane() { go_programs && manifests/cluster/build-binaries.sh control-plane && manifests/cluster/build-binaries.sh helm; }
 place=wa-test stands= ahead=
 cluster() {
@@ -42,7 +42,7 @@ level() { # name, what it needs
   [ -s "$reports/$name.json" ] || { say "level $name has written no report"; broken=$((broken + 1)); }
 }
 level unit true
-level session database
+level session session_needs
 level api control_plane
 level cluster cluster
 level destructive cluster
