@@ -81,6 +81,28 @@ describe("each step that fails says what its command said", () => {
     expect(said).toContain("could not find a log line");
   });
 
+  it("a clone without the release from which upgrades are tried, with what gets it", () => {
+    using stage = new Stage().play("git", 'echo "fatal: Not a valid object name" >&2; exit 128');
+    const { code, said } = stage.run("manifests/cluster/earlier-release.sh");
+    expect(code).toBe(97);
+    expect(said).toMatch(
+      /^FAILED {2}the commit [0-9a-f]{7}, from which upgrades are tried, is not in this repository$/m,
+    );
+    expect(said).toContain("git fetch --unshallow");
+  });
+
+  it("packages of that release which cannot be had, with npm's words", () => {
+    using stage = new Stage()
+      .play("git", '[ "$3" != archive ] || tar -c -T /dev/null')
+      .play("node", "echo v24.0.0")
+      .play("npm", 'case "$*" in --version) echo 11.0.0 ;; *) echo "npm error network"; exit 1 ;; esac');
+    const { code, said } = stage.run("manifests/cluster/earlier-release.sh; ls $CACHE/releases");
+    expect(said).toMatch(/^FAILED {2}sources and packages of [0-9a-f]{7}: /m);
+    expect(said).toContain("npm error network");
+    expect(code).toBe(0);
+    expect(said, "what is not whole is not taken for it").not.toMatch(/^[0-9a-f]{7}$/m);
+  });
+
   it("a question to an engine that goes away is no answer", () => {
     using stage = built(new Stage()).play("docker", engine(""));
     stage.write("bin/kind", '#!/bin/bash\necho "ERROR: failed to list clusters: connection refused" >&2; exit 1\n');
