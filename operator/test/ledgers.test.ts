@@ -257,7 +257,11 @@ describe("grants that are on their way for long", () => {
     ["a session pod of the first release", { isOld: true }],
   ])("bring %s no start beyond the budget", async (_which, { isOld }) => {
     const limits = limitsOf(5, 15_000);
-    await using hub = await stage.hub({ budgetOf: budgetFor(newAddress(), limits) });
+    const { promise: stalled, resolve: open } = Promise.withResolvers<void>();
+    const transport = watched(server.transport, async (url) => {
+      if (url.includes("/leases")) await stalled;
+    });
+    await using hub = await stage.hub({ transport, budgetOf: budgetFor(newAddress(), limits) });
     const path = await startTcpProxy(hub.port);
     const starts: number[] = [];
     const podOn = async (port: number) => {
@@ -272,18 +276,16 @@ describe("grants that are on their way for long", () => {
     };
     const onStart = (_device: DeviceRef, atMs: number): void => void starts.push(atMs);
     const [slow, quick] = [await podOn(path.port), await podOn(hub.port)];
-    await using late = new StartPod({ ...slow.options, devices: [], bucket: "login", onStart });
-    await eventually(() => {
-      expect(hub.pods().get(slow.options.pod.uid)?.isConnected).toBe(true);
-    });
-    await late[Symbol.asyncDispose]();
     await using first = new StartPod({ ...slow.options, devices: slow.devices, bucket: "login", onStart });
     void first;
-    // The welcome passes; what follows stands still.
+    // Its welcome has passed; the grants are given while nothing passes any more.
     await eventually(() => {
       expect(hub.pods().get(slow.options.pod.uid)?.isConnected).toBe(true);
     });
+    await delay(1_000);
     path.stall();
+    open();
+    await delay(1_000);
     await using second = new StartPod({ ...quick.options, devices: quick.devices, bucket: "login", onStart });
     void second;
     await delay(13_000);

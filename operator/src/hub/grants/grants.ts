@@ -83,6 +83,8 @@ export class Grants {
     for (const [key] of unwanted) account.given.delete(key);
     await this.#giveBack(unwanted.map(([, given]) => given));
     const fresh = requests.filter((request) => this.#isOwed(request, account));
+    // One whose time is past is no grant any more, also where there is none to take its place.
+    for (const request of fresh) account.given.delete(requestKey(request));
     const { taken, againInMs } = await this.#take(pod, fresh);
     for (const given of taken) note(given, account);
     const nowMs = this.#nowMs();
