@@ -152,7 +152,7 @@ export const settings: Settings = {
 
 export const noMemory: Memory = {
   podEnds: new Map(),
-  podRefusals: new Map(),
+  refusals: new Map(),
   emptySinceMs: new Map(),
   lastWishedMs: new Map(),
 };

@@ -15,6 +15,8 @@ import { LinkBoard } from "./link-board.ts";
 export class Stage implements AsyncDisposable {
   readonly shop: Shop;
   readonly board = new LinkBoard();
+  /** What the operators have logged, from info on. */
+  readonly log: string[] = [];
   readonly #server: ApiServer;
   #running: Operator[] = [];
   #registry = new Registry();
@@ -37,7 +39,7 @@ export class Stage implements AsyncDisposable {
       transport: this.#server.transport,
       kubeMetrics: createKubeMetrics(registry),
       registry,
-      logger: pino({ level: process.env["TEST_LOG"] ?? "silent" }),
+      logger: pino({ level: process.env["TEST_LOG"] ?? "info" }, { write: this.#note }),
       links,
       installation: "wa/test",
       podName: "operator-0",
@@ -50,6 +52,11 @@ export class Stage implements AsyncDisposable {
     operator.lead({ settings, masterKey: Buffer.alloc(32, 7) });
     return operator;
   }
+
+  readonly #note = (line: string): void => {
+    this.log.push(line);
+    if (process.env["TEST_LOG"] !== undefined) process.stdout.write(line);
+  };
 
   /** Ends every operator, as when their pods are killed. */
   async [Symbol.asyncDispose](): Promise<void> {

@@ -64,6 +64,14 @@ export const deviceReasons = {
     means: "the API server refuses its session pod; the message quotes it",
     act: "Pod security, admission webhooks, limits: mend what the message names.",
   },
+  EndpointCreateRefused: {
+    means: "the API server refuses an EgressEndpoint of its pool; the message quotes it",
+    act: "Admission webhooks, policies, quotas: mend what the message names; it is tried again every 15 s.",
+  },
+  WriteRefused: {
+    means: "the API server refuses a write of the operator; the message says which, and quotes it",
+    act: "Admission webhooks, policies, the operator's rights: mend what the message names; it is tried again every 15 s.",
+  },
   PodStarting: { means: "its session pod is not ready; the message has the pod's own reason", act: `${describePod}.` },
   SessionStarting: { means: "its session pod is there and has not reported yet", act: "" },
   SessionPodSilent: {
@@ -133,6 +141,8 @@ export const poolReasons = {
   NoEndpoint: { means: "no node carries the labels of a member's `nodeSelector`", act: "Label a node." },
   NoEndpointReady: { means: "none of its ways out is ready", act: "`kubectl get ege` and their `Ready` conditions." },
   EndpointNameTaken: deviceReasons.EndpointNameTaken,
+  EndpointCreateRefused: deviceReasons.EndpointCreateRefused,
+  WriteRefused: deviceReasons.WriteRefused,
   InUse: { means: "it is deleted and devices use it", act: "Delete them, or let them name another pool." },
   NotReconciling: deviceReasons.NotReconciling,
   NotStalled: deviceReasons.NotStalled,
@@ -158,6 +168,7 @@ export const endpointReasons = {
     means: "the API server refuses a session pod; the message quotes it",
     act: deviceReasons.PodCreateRefused.act,
   },
+  WriteRefused: deviceReasons.WriteRefused,
   ProxyFault: {
     means: "every session that tried found the proxy at fault",
     act: "Check the proxy's host, port and Secret; sessions go on trying.",

@@ -1,4 +1,4 @@
-import type { Action } from "../plan/action.ts";
+import { objectOf, type Action } from "../plan/action.ts";
 
 /** A logger, as far as acts need one. */
 export interface ActLog {
@@ -17,35 +17,6 @@ const words: Readonly<Record<Action["kind"], string>> = {
   ExpectPodGone: "Checking that session pod is gone",
   Note: "Recording event",
 };
-
-/** The object that an action is on. */
-interface ActedOn {
-  readonly kind: "WhatsAppDevice" | "EgressPool" | "EgressEndpoint" | "Pod";
-  readonly namespace: string;
-  readonly name: string;
-}
-
-function objectOf(action: Action): ActedOn {
-  switch (action.kind) {
-    case "SetFinalizers":
-    case "SetEndpointLabels":
-    case "DeleteEndpoint":
-    case "Note":
-      return action.target;
-    case "CreateEndpoint":
-      return { kind: "EgressEndpoint", namespace: action.namespace, name: action.name };
-    case "CreatePod":
-      return { kind: "Pod", ...action.pod.metadata };
-    case "DeletePod":
-      return { kind: "Pod", namespace: action.namespace, name: action.name };
-    case "DeleteStray":
-      return { kind: "Pod", namespace: action.pod.namespace, name: action.pod.name };
-    case "ExpectPodGone":
-      return { kind: "Pod", namespace: action.namespace, name: action.record.name };
-    default:
-      return action satisfies never;
-  }
-}
 
 /** One line before each act. No label, annotation, environment or nonce is among its fields. */
 export function announce(action: Action, logger: ActLog): void {

@@ -25,12 +25,13 @@ export type Outcome =
   | { readonly kind: "PodCreated"; readonly pod: PodFacts }
   /** A pod of that name exists; ours if it carries the nonce. */
   | { readonly kind: "PodNameTaken"; readonly pod: PodFacts | undefined }
-  | { readonly kind: "PodRefused"; readonly message: string }
+  /** The API server refuses it for now; the memory has its words. `isNews`: others than before. */
+  | { readonly kind: "Refused"; readonly isNews: boolean }
   | { readonly kind: "PodEnded"; readonly key: string };
 
 const done: Outcome = { kind: "Done" };
 
-/** One call to the API server, which the log names first. @throws what the call throws; a refused pod is an outcome. */
+/** One call to the API server, which the log names first. @throws what the call throws. */
 export async function perform(action: Action, actor: Actor): Promise<Outcome> {
   announce(action, actor.logger);
   switch (action.kind) {

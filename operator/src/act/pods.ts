@@ -1,4 +1,3 @@
-import { ApiError } from "../kube/api-error.ts";
 import { isSame } from "../kube/patch.ts";
 import type { ActionOf, Target } from "../plan/action.ts";
 import { isPodOf, isStrayOf } from "../plan/pod-record.ts";
@@ -21,19 +20,11 @@ export async function createPod(
   const found = await theEndpoint(endpoint, actor);
   if (!found.status.pods.some((standing) => isSame(standing, record)))
     throw new StaleCacheError(`EgressEndpoint ${endpoint.name} waits for no pod ${record.name} any more`);
-  try {
-    const created = await createOnce(actor.pods, pod);
-    return created.kind === "Created"
-      ? { kind: "PodCreated", pod: created.object }
-      : { kind: "PodNameTaken", pod: created.object };
-  } catch (error) {
-    if (error instanceof ApiError && isRefusal(error)) return { kind: "PodRefused", message: error.message };
-    throw error;
-  }
+  const created = await createOnce(actor.pods, pod);
+  return created.kind === "Created"
+    ? { kind: "PodCreated", pod: created.object }
+    : { kind: "PodNameTaken", pod: created.object };
 }
-
-/** Quota, admission and Pod Security answer 403; a template that the API server finds invalid 422. */
-const isRefusal = ({ status }: ApiError): boolean => status === 403 || status === 422 || status === 400;
 
 export async function deleteStray(
   { pod, endpoint }: ActionOf<"DeleteStray">,

@@ -1,11 +1,12 @@
 import type { DeviceStatus, WhatsAppDevice } from "@wa/schema";
-import { perform } from "../act/perform.ts";
 import { writeStatus } from "../act/status.ts";
 import { isNotFound } from "../kube/api-error.ts";
 import { isSame } from "../kube/patch.ts";
 import type { Reconciled } from "../kube/workers.ts";
 import { planDevice } from "../plan/device.ts";
-import type { Plan } from "../plan/action.ts";
+import { sooner, targetOf, type Plan } from "../plan/action.ts";
+import { keyOf } from "../plan/world.ts";
+import { actAll, refusedRecheckMs, tellAll, whileWriting } from "./act.ts";
 import { mustLead, type Context } from "./context.ts";
 
 /** One visit to one device. */
@@ -34,19 +35,28 @@ function planOf(key: string, { view, clock }: Context): Planned | undefined {
   return device === undefined ? undefined : { device, plan: planDevice(device, world, clock()) };
 }
 
-async function carryOut({ device, plan }: Planned, context: Context): Promise<Reconciled> {
+async function carryOut(planned: Planned, context: Context): Promise<Reconciled> {
   mustLead(context);
-  for (const action of plan.actions) if (action.kind !== "Note") await perform(action, context.actor);
+  const { metadata } = planned.device;
+  const target = targetOf("WhatsAppDevice", metadata);
+  const isRefused = await actAll(planned.plan.actions, target, context);
+  const { device, plan } = isRefused ? (planOf(keyOf(metadata), context) ?? planned) : planned;
   const next = plan.status;
-  if (next !== undefined && !(await write(device, next, context))) return {};
-  // After the write: an Event about a status that was refused would be told twice.
-  for (const action of plan.actions) if (action.kind === "Note") await perform(action, context.actor);
+  const written = next === undefined ? "Written" : await write(device, next, context);
+  if (written === "Gone") return {};
+  if (written === "Refused") return { requeueAfterMs: refusedRecheckMs };
+  await tellAll(plan.actions, context);
   if (next !== undefined) context.metrics.observeDevice(device.status, next);
-  return plan.recheckAfterMs === undefined ? {} : { requeueAfterMs: plan.recheckAfterMs };
+  const requeueAfterMs = sooner(plan.recheckAfterMs, isRefused ? refusedRecheckMs : undefined);
+  return requeueAfterMs === undefined ? {} : { requeueAfterMs };
 }
 
-/** False: the device has gone meanwhile. */
-async function write(device: WhatsAppDevice, next: DeviceStatus, { view, actor }: Context): Promise<boolean> {
+async function write(
+  device: WhatsAppDevice,
+  next: DeviceStatus,
+  context: Context,
+): Promise<"Written" | "Gone" | "Refused"> {
+  const { view, actor } = context;
   const noting = {
     patchStatus: async (...args: Parameters<typeof actor.devices.patchStatus>) => {
       const written = await actor.devices.patchStatus(...args);
@@ -54,11 +64,12 @@ async function write(device: WhatsAppDevice, next: DeviceStatus, { view, actor }
       return written;
     },
   };
+  const target = targetOf("WhatsAppDevice", device.metadata);
   try {
-    await writeStatus(noting, device, next);
-    return true;
+    const isRefused = await whileWriting(target, async () => void (await writeStatus(noting, device, next)), context);
+    return isRefused ? "Refused" : "Written";
   } catch (error) {
-    if (isNotFound(error)) return false;
+    if (isNotFound(error)) return "Gone";
     throw error;
   }
 }

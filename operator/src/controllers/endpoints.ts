@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { currentDataKey, storeKey, type Assignment, type EgressEndpoint, type EndpointStatus } from "@wa/schema";
-import { perform, type Outcome } from "../act/perform.ts";
+import type { Outcome } from "../act/perform.ts";
 import { writeStatus } from "../act/status.ts";
 import type { Links } from "../hub/links.ts";
 import { isNotFound } from "../kube/api-error.ts";
@@ -9,6 +9,7 @@ import { sooner, targetOf, type Action, type DesiredPod, type PlannedAssignment 
 import { planEndpoint } from "../plan/endpoint.ts";
 import { endpointConditions, endpointNotes } from "../plan/endpoint-readiness.ts";
 import { keyOf, type World } from "../plan/world.ts";
+import { act, refusedRecheckMs, tellAll, whileWriting } from "./act.ts";
 import { mustLead, type Context } from "./context.ts";
 import { cutGonePods } from "./gone-pods.ts";
 
@@ -18,9 +19,6 @@ export interface EndpointContext extends Context {
   readonly installation: string;
   readonly masterKey: () => Uint8Array;
 }
-
-/** How soon a refused or foreign pod is looked at again. */
-const troubleRecheckMs = 15_000;
 
 /** One visit to one endpoint: the wishes for its pods first, because they need nobody, then the pods. */
 export async function reconcileEndpoint(key: string, context: EndpointContext): Promise<Reconciled> {
@@ -34,10 +32,11 @@ export async function reconcileEndpoint(key: string, context: EndpointContext): 
   for (const desired of plan.desired) wish(desired, context);
   forget(plan.forgotten, context);
   noteEmpty(endpoint, plan.empty, context);
-  const troubled = await performAll(plan.actions, endpoint, context);
+  const tried = await performAll(plan.actions, endpoint, context);
   if (plan.status !== undefined) await openLedgers(endpoint, plan.status, context);
-  if (plan.status !== undefined) await tell(endpoint, withPodsTried(endpoint, plan.status, context), context);
-  const requeueAfterMs = sooner(plan.recheckAfterMs, troubled ? troubleRecheckMs : undefined);
+  const isRefused =
+    plan.status !== undefined && (await tell(endpoint, asTried(endpoint, plan.status, tried, context), context));
+  const requeueAfterMs = sooner(plan.recheckAfterMs, tried.isTroubled || isRefused ? refusedRecheckMs : undefined);
   return requeueAfterMs === undefined ? {} : { requeueAfterMs };
 }
 
@@ -49,16 +48,33 @@ async function openLedgers(endpoint: EgressEndpoint, next: EndpointStatus, { lin
   await links.openLedgers([...own, ...addresses]);
 }
 
+interface Tried {
+  /** A pod cannot be made now, or another act is refused. */
+  readonly isTroubled: boolean;
+  /** Nobody could say that a pod is gone: records stay as they are. */
+  readonly isUnknown: boolean;
+}
+
 /** What the API server has just said about a pod counts in this pass already. */
-function withPodsTried(endpoint: EgressEndpoint, status: EndpointStatus, { view, clock }: Context): EndpointStatus {
+function asTried(
+  endpoint: EgressEndpoint,
+  planned: EndpointStatus,
+  { isUnknown }: Tried,
+  { view, clock }: Context,
+): EndpointStatus {
+  const status = isUnknown ? { ...planned, pods: endpoint.status.pods } : planned;
   return { ...status, conditions: endpointConditions(endpoint, status.pods, view.snapshot(), clock()) };
 }
 
-/** After the write: an Event about a status that was refused would be told twice. */
-async function tell(endpoint: EgressEndpoint, next: EndpointStatus, context: Context): Promise<void> {
-  await write(endpoint, next, context);
+/** True: the API server refuses the status. */
+async function tell(endpoint: EgressEndpoint, next: EndpointStatus, context: Context): Promise<boolean> {
   const target = targetOf("EgressEndpoint", endpoint.metadata);
-  for (const note of endpointNotes(endpoint, next)) await perform({ kind: "Note", target, note }, context.actor);
+  if (await write(endpoint, next, context)) return true;
+  await tellAll(
+    endpointNotes(endpoint, next).map((note) => ({ kind: "Note", target, note })),
+    context,
+  );
+  return false;
 }
 
 /** The endpoint's object is gone for good or is being made again; what its pods run, they have to let go of. */
@@ -97,29 +113,26 @@ function noteEmpty({ metadata, status }: EgressEndpoint, empty: readonly string[
   view.memory.noteEmpty(all, empty, clock().monotonicMs);
 }
 
-/** True when a pod cannot be made now. */
-async function performAll(actions: readonly Action[], endpoint: EgressEndpoint, context: Context): Promise<boolean> {
-  let isTroubled = false;
+async function performAll(actions: readonly Action[], endpoint: EgressEndpoint, context: Context): Promise<Tried> {
+  const target = targetOf("EgressEndpoint", endpoint.metadata);
+  let [isTroubled, isUnknown] = [false, false];
   for (const action of actions) {
-    const outcome = await perform(action, context.actor);
-    if (action.kind === "CreatePod")
-      isTroubled = notePod(keyOf(action.pod.metadata), outcome, endpoint, context) || isTroubled;
-    else if (outcome.kind === "PodEnded") context.view.memory.podEnded(outcome.key, context.clock().monotonicMs);
+    const outcome = await act(action, target, context);
+    notePod(outcome, endpoint, context);
+    isTroubled ||= outcome.kind === "Refused" || outcome.kind === "PodNameTaken";
+    isUnknown ||= outcome.kind === "Refused" && action.kind === "ExpectPodGone";
   }
-  return isTroubled;
+  return { isTroubled, isUnknown };
 }
 
-/** Remembers what the API server said about a pod to create, and wakes its devices when that is news to them. */
-function notePod(podKey: string, outcome: Outcome, endpoint: EgressEndpoint, context: Context): boolean {
+/** Remembers what came of an act on a pod, and wakes its devices when that is news to them. */
+function notePod(outcome: Outcome, endpoint: EgressEndpoint, context: Context): void {
   const { memory } = context.view;
-  const before = memory.podRefusals.get(podKey);
-  if (outcome.kind === "PodRefused") memory.podRefusals.set(podKey, outcome.message);
-  else memory.podRefusals.delete(podKey);
+  if (outcome.kind === "PodEnded") memory.podEnded(outcome.key, context.clock().monotonicMs);
   if (outcome.kind === "PodNameTaken" && outcome.pod !== undefined) memory.noteForeign(outcome.pod);
-  const isNews = before !== memory.podRefusals.get(podKey) || outcome.kind === "PodNameTaken";
   context.view.touch();
+  const isNews = outcome.kind === "PodNameTaken" || (outcome.kind === "Refused" && outcome.isNews);
   if (isNews) wakeDevices(endpoint, context.view.snapshot(), context);
-  return outcome.kind !== "PodCreated";
 }
 
 function wakeDevices(endpoint: EgressEndpoint, world: World, { queues }: Context): void {
@@ -135,13 +148,14 @@ async function lookAtForeigners(key: string, context: Context): Promise<void> {
     const known = view.memory.foreignPods.get(keyOf({ namespace: endpoint?.metadata.namespace ?? "", name }));
     if (known === undefined) continue;
     const found = view.isMirrored(known) ? undefined : await actor.pods.get(known);
-    if (found?.uid === known.uid) context.queues.endpoints.addAfter(key, troubleRecheckMs);
+    if (found?.uid === known.uid) context.queues.endpoints.addAfter(key, refusedRecheckMs);
     else view.memory.foreignPods.delete(keyOf(known));
     view.touch();
   }
 }
 
-async function write(endpoint: EgressEndpoint, next: EndpointStatus, { view, actor }: Context): Promise<void> {
+async function write(endpoint: EgressEndpoint, next: EndpointStatus, context: Context): Promise<boolean> {
+  const { view, actor } = context;
   const noting = {
     patchStatus: async (...args: Parameters<typeof actor.endpoints.patchStatus>) => {
       const written = await actor.endpoints.patchStatus(...args);
@@ -149,7 +163,11 @@ async function write(endpoint: EgressEndpoint, next: EndpointStatus, { view, act
       return written;
     },
   };
-  await writeStatus(noting, endpoint, next).catch((error: unknown) => {
-    if (!isNotFound(error)) throw error;
-  });
+  const target = targetOf("EgressEndpoint", endpoint.metadata);
+  return await whileWriting(target, async () => void (await writeStatus(noting, endpoint, next)), context).catch(
+    (error: unknown) => {
+      if (isNotFound(error)) return false;
+      throw error;
+    },
+  );
 }

@@ -1,5 +1,6 @@
 import type { SessionPod } from "../build/session-pod.ts";
 import type { Assignment, EgressEndpoint, PodRecord } from "@wa/schema";
+import type { ActedOn } from "./refusals.ts";
 import type { PodFacts } from "./world.ts";
 
 /** Which object an action or Event is about. */
@@ -51,6 +52,29 @@ export type Action =
   | { readonly kind: "Note"; readonly target: Target; readonly note: Note };
 
 export type ActionOf<Kind extends Action["kind"]> = Extract<Action, { readonly kind: Kind }>;
+
+/** The object that an action is on. */
+export function objectOf(action: Action): ActedOn {
+  switch (action.kind) {
+    case "SetFinalizers":
+    case "SetEndpointLabels":
+    case "DeleteEndpoint":
+    case "Note":
+      return action.target;
+    case "CreateEndpoint":
+      return { kind: "EgressEndpoint", namespace: action.namespace, name: action.name };
+    case "CreatePod":
+      return { kind: "Pod", ...action.pod.metadata };
+    case "DeletePod":
+      return { kind: "Pod", namespace: action.namespace, name: action.name };
+    case "DeleteStray":
+      return { kind: "Pod", namespace: action.pod.namespace, name: action.pod.name };
+    case "ExpectPodGone":
+      return { kind: "Pod", namespace: action.namespace, name: action.record.name };
+    default:
+      return action satisfies never;
+  }
+}
 
 /** An assignment as plans make it; the shell adds the data keys. */
 export type PlannedAssignment = Omit<Assignment, "dataKeys">;

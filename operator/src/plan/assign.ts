@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { DeviceReason, EgressEndpoint, EgressPool, WhatsAppDevice } from "@wa/schema";
 import { capacityOf, heldBackOn, holdsPlace, roomsOf, tenantsOf, type Rooms } from "./capacity.ts";
 import { dedicatedPodName, sharedPodName } from "./names.ts";
+import { refusedEndpoint } from "./refused-endpoint.ts";
 import { restOf } from "./rest.ts";
 import { poolOf, standingOf } from "./standing.ts";
 import { keyOf, poolKeyOf, type World } from "./world.ts";
@@ -80,6 +81,8 @@ function withoutEndpoints(pool: EgressPool, world: World): None {
       "NoEndpoint",
       `EgressPool "${name}": ${unmatchedSelectors(pool, world) ?? "its members name no way out"}`,
     );
+  const refused = refusedEndpoint(namespace, wanted, world);
+  if (refused !== undefined) return none("EndpointCreateRefused", `EgressPool "${name}": ${refused}`);
   const taken = wanted.find((one) => world.endpoints.has(keyOf({ namespace, name: one.name })));
   return taken === undefined
     ? none("EndpointMissing", `EgressPool "${name}": its endpoints are being made`)

@@ -5,8 +5,10 @@ import { keptStatus, nextStatus } from "./device-status.ts";
 import { placeDevice, type Placement } from "./place.ts";
 import type { Situation } from "./phases.ts";
 import { planRemoval } from "./removal.ts";
+import { refusalOf, sayRefusal } from "./refusals.ts";
 import { mayLeaveRest, pairRequest, pairRequestOf, restOf, type Rest } from "./rest.ts";
 import { ofRest } from "./report-situation.ts";
+import { setConditions, type Wanted } from "./set-conditions.ts";
 import { readSession } from "./situation.ts";
 import { reportOf } from "./takeover.ts";
 import { conditionOf } from "./set-conditions.ts";
@@ -16,8 +18,44 @@ import { ownerOf, type Now, type World } from "./world.ts";
 export function planDevice(device: WhatsAppDevice, world: World, now: Now): Plan<DeviceStatus> {
   if (device.metadata.deletionTimestamp !== undefined) return planRemoval(device, world, now);
   const finalizing = finalizerAction(device, world);
-  // The promise to log out stands before the first start; its own change wakes the device again.
-  if (finalizing !== undefined) return { actions: [finalizing], status: undefined };
+  if (finalizing !== undefined) return planPromise(device, finalizing, world, now);
+  return planSettled(device, world, now);
+}
+
+/** The promise to log out stands before the first start; its own change wakes the device again, unless the API server refuses it. */
+function planPromise(device: WhatsAppDevice, finalizing: Action, world: World, now: Now): Plan<DeviceStatus> {
+  const refusal = refusalOf("WhatsAppDevice", device.metadata, world);
+  if (refusal === undefined) return { actions: [finalizing], status: undefined };
+  const message = sayRefusal({ kind: "WhatsAppDevice", ...device.metadata }, refusal);
+  const hasStarted = (device.status.assignment?.epoch ?? 0) > 0;
+  const plan = hasStarted ? planSettled(device, world, now) : planUnpromised(device, message, now);
+  const stalled: Wanted = { type: "Stalled", status: "True", reason: "WriteRefused", message };
+  return {
+    ...plan,
+    actions: [finalizing, ...plan.actions],
+    status: plan.status && withCondition(device, plan.status, stalled, now),
+  };
+}
+
+function planUnpromised(device: WhatsAppDevice, message: string, now: Now): Plan<DeviceStatus> {
+  const placement = { assignment: device.status.assignment };
+  const situation = { name: "Unscheduled", reason: "WriteRefused", message } as const;
+  return finished(device, placement, nextStatus(device, { placement, situation, report: undefined, now }), situation);
+}
+
+function withCondition(
+  { metadata, status: found }: WhatsAppDevice,
+  status: DeviceStatus,
+  wanted: Wanted,
+  now: Now,
+): DeviceStatus {
+  const all = status.conditions.map((condition): Wanted<string> =>
+    condition.type === wanted.type ? wanted : condition,
+  );
+  return { ...status, conditions: setConditions(found.conditions, all, metadata.generation, now.date) };
+}
+
+function planSettled(device: WhatsAppDevice, world: World, now: Now): Plan<DeviceStatus> {
   if (device.spec.suspend) return planRest(device, suspended(device), { world, now });
   const rest = restOf(device);
   if (rest !== undefined && !mayLeaveRest(device, rest, world.settings))

@@ -65,7 +65,9 @@ describe("an endpoint is not ready", () => {
 
   it("because the API server refuses its pod: in its words, with the field that they come from", () => {
     const refusal = 'pods "eu-px-0" is forbidden: no PriorityClass with name vip was found';
-    expect(readyOf([], { podRefusals: new Map([["shop/eu-px-0", refusal]]) })).toMatchObject({
+    expect(
+      readyOf([], { refusals: new Map([["Pod shop/eu-px-0", { verb: "create", message: refusal }]]) }),
+    ).toMatchObject({
       status: "False",
       reason: "PodCreateRefused",
       message: `the API server refuses session pod shop/eu-px-0, made from EgressPool "eu" spec.sessionPods.template.priorityClassName: ${refusal}`,

@@ -291,7 +291,7 @@ describe("a pod that cannot be", () => {
     const world = aWorld({
       devices: [device],
       endpoints,
-      memory: { podRefusals: new Map([["shop/eu-px-0", message]]) },
+      memory: { refusals: new Map([["Pod shop/eu-px-0", { verb: "create", message }]]) },
     });
     expect(reasonsOf(device, world).scheduled).toBe(`False/${reason}`);
   });

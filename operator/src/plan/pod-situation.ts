@@ -1,6 +1,8 @@
 import type { DeviceReason, EgressEndpoint, EndpointReason, PodRecord, WhatsAppDevice } from "@wa/schema";
 import type { Situation } from "./phases.ts";
 import { isPodOf } from "./pod-record.ts";
+import { refusalOf, sayRefusal } from "./refusals.ts";
+import { templateField } from "./template-field.ts";
 import { ownerOf, podNameOf, endpointOf, keyOf, type PodFacts, type PodLink, type World } from "./world.ts";
 
 /** Where a device stands without a session: what its pod lacks. */
@@ -9,8 +11,8 @@ export function podSituation(device: WhatsAppDevice, world: World): Situation {
   const key = keyOf({ namespace: device.metadata.namespace, name });
   const pod = world.pods.get(key);
   if (isForeign(device, pod, world)) return { name: "PodBlocked", ...foreign(key) };
-  const refusal = pod === undefined ? world.memory.podRefusals.get(key) : undefined;
-  if (refusal !== undefined) return { name: "PodRefused", ...refused(key, refusal, device.spec.egress.pool) };
+  const refused = refusedPod(device.metadata.namespace, name, endpointOf(device, world), world);
+  if (refused !== undefined) return { name: pod === undefined ? "PodRefused" : "PodStarting", ...refused };
   const link = world.links.get(ownerOf(device));
   if (link?.isConnected === true) return starting(name);
   return link?.refusal === undefined
@@ -35,17 +37,26 @@ const foreign = (key: string): Trouble => ({
   message: `a pod ${key} exists that the operator did not create; delete it, and the session pod takes its place`,
 });
 
-const refused = (key: string, refusal: string, pool: string): Trouble =>
-  refusal.includes("exceeded quota")
-    ? { reason: "QuotaExceeded", message: `the API server refuses session pod ${key}: ${refusal}` }
-    : {
-        reason: "PodCreateRefused",
-        message: `the API server refuses session pod ${key}, made from EgressPool "${pool}" ${templateField(refusal)}: ${refusal}`,
-      };
-
-/** The API server blames a field of the pod; what a user can change is where it came from. */
-const templateField = (refusal: string): string =>
-  refusal.includes("PriorityClass") ? "spec.sessionPods.template.priorityClassName" : "spec.sessionPods.template";
+/** What the API server does not let happen to a pod: that it is made, or that the one before it goes. */
+function refusedPod(
+  namespace: string,
+  name: string,
+  endpoint: EgressEndpoint | undefined,
+  world: World,
+): Trouble | undefined {
+  const object = { kind: "Pod", namespace, name } as const;
+  const refusal = refusalOf("Pod", object, world);
+  if (refusal === undefined) return undefined;
+  const { verb, message } = refusal;
+  if (verb !== "create") return { reason: "WriteRefused", message: sayRefusal(object, refusal) };
+  // It was made after all, and what was said of it is of the past.
+  if (world.pods.has(keyOf(object))) return undefined;
+  const field = endpoint === undefined ? undefined : templateField(message, endpoint, world);
+  return {
+    reason: /exceeded quota|failed quota/.test(message) ? "QuotaExceeded" : "PodCreateRefused",
+    message: `the API server refuses session pod ${keyOf(object)}${field === undefined ? "" : `, made from ${field}`}: ${message}`,
+  };
+}
 
 const starting = (name: string): Situation => ({
   name: "Starting",
@@ -73,10 +84,9 @@ function isForeignTo(record: PodRecord, { metadata }: EgressEndpoint, pod: PodFa
 
 /** Why a recorded pod of an endpoint cannot be made; undefined: nothing is known against it. */
 export function podTrouble(record: PodRecord, endpoint: EgressEndpoint, world: World): Trouble | undefined {
-  const { metadata, spec } = endpoint;
+  const { metadata } = endpoint;
   const key = keyOf({ namespace: metadata.namespace, name: record.name });
   const pod = world.pods.get(key);
   if (isForeignTo(record, endpoint, pod)) return foreign(key);
-  const refusal = pod === undefined ? world.memory.podRefusals.get(key) : undefined;
-  return refusal === undefined ? undefined : refused(key, refusal, spec.pool);
+  return refusedPod(metadata.namespace, record.name, endpoint, world);
 }

@@ -1,6 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
 import { finalizers, type EgressEndpoint, type EgressPool, type PoolReason, type PoolStatus } from "@wa/schema";
 import { targetOf, type Action, type Plan } from "./action.ts";
+import { refusalOf, sayRefusal } from "./refusals.ts";
+import { refusedEndpoint } from "./refused-endpoint.ts";
 import { conditionOf, setConditions, type Wanted } from "./set-conditions.ts";
 import { unmatchedSelectors, wantedEndpoints, type WantedEndpoint } from "./wanted-endpoints.ts";
 import { keyOf, type Now, type World } from "./world.ts";
@@ -10,12 +12,25 @@ export function planPool(pool: EgressPool, world: World, now: Now): Plan<PoolSta
   const isUsed = isPoolUsed(pool, world);
   const finalizing = finalizerAction(pool, isUsed, world);
   const isGoing = pool.metadata.deletionTimestamp !== undefined;
+  const refused = finalizing === undefined ? undefined : ownRefusal(pool, world);
   // Its own change wakes it again, or there is nothing left to wake.
-  if (finalizing !== undefined) return { actions: [finalizing], status: undefined };
-  if (isGoing) return told(pool, [], statusOf(pool, going(pool, world), world, now));
+  if (finalizing !== undefined && refused === undefined) return { actions: [finalizing], status: undefined };
+  const first = finalizing === undefined ? [] : [finalizing];
+  const stalled = (conditions: Wanted<PoolReason>[]) =>
+    refused === undefined ? conditions : [...conditions.slice(0, 2), refused];
+  if (isGoing) return told(pool, first, statusOf(pool, stalled(going(pool, world)), world, now));
   const wanted = wantedEndpoints(pool, world);
   const { actions, taken } = endpointActions(pool, wanted, world);
-  return told(pool, actions, statusOf(pool, conditionsOf(pool, wanted, taken, world), world, now));
+  const conditions = stalled(conditionsOf(pool, wanted, taken, world));
+  return told(pool, [...first, ...actions], statusOf(pool, conditions, world, now));
+}
+
+/** The API server does not let the pool itself be changed. */
+function ownRefusal(pool: EgressPool, world: World): Wanted<PoolReason> | undefined {
+  const refusal = refusalOf("EgressPool", pool.metadata, world);
+  if (refusal === undefined) return undefined;
+  const message = sayRefusal({ kind: "EgressPool", ...pool.metadata }, refusal);
+  return { type: "Stalled", status: "True", reason: "WriteRefused", message };
 }
 
 /** Devices name it or still leave by one of its endpoints. */
@@ -119,6 +134,8 @@ function conditionsOf(
   const unmatched = unmatchedSelectors(pool, world);
   if (wanted.length === 0) return not("NoEndpoint", unmatched ?? "its members name no way out");
   const ready = readyOf(pool, world).length;
+  const refused = refusedEndpoint(pool.metadata.namespace, wanted, world);
+  if (ready === 0 && refused !== undefined) return not("EndpointCreateRefused", refused);
   if (ready === 0)
     return not(
       "NoEndpointReady",
@@ -129,7 +146,9 @@ function conditionsOf(
       type: "Ready",
       status: "True",
       reason: "EndpointsReady",
-      message: `${ready} of ${wanted.length} endpoints are ready for devices${unmatched === undefined ? "" : `; ${unmatched}`}`,
+      message: [`${ready} of ${wanted.length} endpoints are ready for devices`, unmatched, refused]
+        .filter((part) => part !== undefined)
+        .join("; "),
     },
     ...settled,
   ];

@@ -3,6 +3,7 @@ import { sooner, targetOf, type Action, type Note, type Plan } from "./action.ts
 import { nextStatus } from "./device-status.ts";
 import { placeDevice } from "./place.ts";
 import type { Situation } from "./phases.ts";
+import { refusalOf, sayRefusal } from "./refusals.ts";
 import { reportOf } from "./takeover.ts";
 import { remainingLogoutMs, removalOf, type Removal } from "./wish.ts";
 import type { Now, World } from "./world.ts";
@@ -11,7 +12,7 @@ import type { Now, World } from "./world.ts";
 export function planRemoval(device: WhatsAppDevice, world: World, now: Now): Plan<DeviceStatus> {
   const removal = removalOf(device, world, now);
   if (removal === "NotOurs") return planGoing(device, world, now);
-  return removal === "Logout" ? planLogout(device, world, now) : letGo(device, notes[removal]);
+  return removal === "Logout" ? planLogout(device, world, now) : letGo(device, notes[removal], world, now);
 }
 
 /** Some other finalizer holds it: the session ends, the credentials stay. */
@@ -27,9 +28,10 @@ function planGoing(device: WhatsAppDevice, world: World, now: Now): Plan<DeviceS
 }
 
 function planLogout(device: WhatsAppDevice, world: World, now: Now): Plan<DeviceStatus> {
-  if (reportOf(device, world)?.state === "LogoutDone") return letGo(device, done);
+  if (reportOf(device, world)?.state === "LogoutDone") return letGo(device, done, world, now);
   const placement = placeDevice(device, "LoggedOut", world, now);
-  if (placement.trouble !== undefined && (placement.assignment?.epoch ?? 0) === 0) return letGo(device, neverStarted);
+  if (placement.trouble !== undefined && (placement.assignment?.epoch ?? 0) === 0)
+    return letGo(device, neverStarted, world, now);
   const blocked = placement.trouble === undefined ? "" : `; ${placement.trouble.message}`;
   const message = `unlinks the device at WhatsApp before it goes, for at most 10 minutes${blocked}`;
   const situation: Situation = { name: "LoggingOut", reason: "LoggingOut", message };
@@ -68,12 +70,22 @@ const notes: Readonly<Record<Exclude<Removal, "Logout" | "NotOurs">, Note>> = {
   TimedOut: { type: "Warning", reason: "LogoutTimedOut", message: `no logout within 10 minutes: ${stays}` },
 };
 
-function letGo(device: WhatsAppDevice, note: Note): Plan<DeviceStatus> {
+function letGo(device: WhatsAppDevice, note: Note, world: World, now: Now): Plan<DeviceStatus> {
   const target = targetOf("WhatsAppDevice", device.metadata);
   const others = device.metadata.finalizers.filter((finalizer) => finalizer !== finalizers.logout);
   const actions: Action[] = [
     { kind: "Note", target, note },
     { kind: "SetFinalizers", target, finalizers: others },
   ];
-  return { actions, status: undefined };
+  return { actions, status: heldStatus(device, world, now) };
+}
+
+/** The API server does not let the finalizer go, so the object stays and says why; undefined: it is about to go. */
+function heldStatus(device: WhatsAppDevice, world: World, now: Now): DeviceStatus | undefined {
+  const refusal = refusalOf("WhatsAppDevice", device.metadata, world);
+  if (refusal === undefined) return undefined;
+  const message = sayRefusal({ kind: "WhatsAppDevice", ...device.metadata }, refusal);
+  const situation: Situation = { name: "Terminating", reason: "WriteRefused", message };
+  const placement = { assignment: device.status.assignment };
+  return nextStatus(device, { placement, situation, report: undefined, now });
 }

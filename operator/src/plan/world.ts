@@ -6,6 +6,7 @@ import {
   type SessionReport,
   type WhatsAppDevice,
 } from "@wa/schema";
+import type { Refusal } from "./refusals.ts";
 
 /** What the plans may know: a snapshot of plain values, made by `world/`. Keys are `namespace/name` unless said otherwise. */
 export interface World extends Facts {
@@ -92,8 +93,8 @@ export interface PodLink {
 export interface Memory {
   /** Pods that ended and were deleted, by `namespace/name`: paces their making. */
   readonly podEnds: ReadonlyMap<string, { readonly count: number; readonly lastMs: number }>;
-  /** Pods that the API server refused to create. */
-  readonly podRefusals: ReadonlyMap<string, string>;
+  /** What the API server refuses the operator, by {@link refusalKey}. */
+  readonly refusals: ReadonlyMap<string, Refusal>;
   /** Since when a pod has no devices. */
   readonly emptySinceMs: ReadonlyMap<string, number>;
   /** When a device was last wished to run in a pod, by {@link wishKey}. */

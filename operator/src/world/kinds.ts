@@ -1,6 +1,5 @@
 import {
   annotations,
-  clipped,
   EgressEndpoint,
   EgressPool,
   group,
@@ -13,6 +12,7 @@ import {
 import { z } from "zod";
 import { defineKind, type Kind } from "../kube/kind.ts";
 import type { NodeFacts, PodFacts } from "../plan/world.ts";
+import { ContainerStatuses, problemOf } from "./pod-problem.ts";
 
 const ours = <T>(names: { readonly kind: string; readonly plural: string }, schema: z.ZodType<T>): Kind<T> =>
   defineKind({ group, version, kind: names.kind, plural: names.plural, isNamespaced: true, schema });
@@ -41,7 +41,6 @@ function withinBounds(pool: unknown): unknown {
 
 const core = { group: "", version: "v1" } as const;
 
-const Waiting = z.object({ waiting: z.object({ reason: z.string().default("") }).optional() });
 const Owner = z.object({ kind: z.string(), uid: z.string(), controller: z.boolean().default(false) });
 const Pod = z.object({
   metadata: ObjectMeta.extend({ ownerReferences: z.array(Owner).default([]) }),
@@ -59,7 +58,8 @@ const Pod = z.object({
           }),
         )
         .default([]),
-      containerStatuses: z.array(z.object({ state: Waiting.prefault({}) })).default([]),
+      initContainerStatuses: ContainerStatuses,
+      containerStatuses: ContainerStatuses,
     })
     .prefault({ phase: "Pending" }),
 });
@@ -84,18 +84,6 @@ export const podKind: Kind<PodFacts> = defineKind({
 
 const endpointUidOf = ({ ownerReferences }: z.infer<typeof Pod>["metadata"]): string =>
   ownerReferences.find(({ kind, controller }) => controller && kind === kinds.endpoint.kind)?.uid ?? "";
-
-/** Reasons that come and go with a container's start are no problem; the two of a failing pull take turns. */
-const harmless: ReadonlySet<string> = new Set(["", "ContainerCreating", "PodInitializing"]);
-
-function problemOf({ conditions, containerStatuses }: z.infer<typeof Pod>["status"]): string {
-  const unscheduled = conditions.find(({ type, status }) => type === "PodScheduled" && status === "False");
-  if (unscheduled !== undefined) return clipped(`${unscheduled.reason}: ${unscheduled.message}`, 400);
-  const waiting = containerStatuses
-    .map(({ state }) => state.waiting?.reason ?? "")
-    .find((reason) => !harmless.has(reason));
-  return waiting === "ErrImagePull" ? "ImagePullBackOff" : (waiting ?? "");
-}
 
 export const nodeKind: Kind<NodeFacts> = defineKind({
   ...core,

@@ -1,13 +1,24 @@
+import type { Refusal } from "../plan/refusals.ts";
 import { keyOf, wishKey, type Memory, type PodFacts } from "../plan/world.ts";
+import { Refusals, type Answer } from "./refusals.ts";
 
 /** What this process remembers of its own acts; see {@link Memory}. Instants are of the monotonic clock. */
 export class OperatorMemory implements Memory {
   readonly podEnds = new Map<string, { readonly count: number; readonly lastMs: number }>();
-  readonly podRefusals = new Map<string, string>();
+  readonly #refusals = new Refusals();
   readonly emptySinceMs = new Map<string, number>();
   readonly lastWishedMs = new Map<string, number>();
   /** Pods that hold the name of one of ours and carry neither our labels nor our nonce. */
   readonly foreignPods = new Map<string, PodFacts>();
+
+  get refusals(): ReadonlyMap<string, Refusal> {
+    return this.#refusals.standing;
+  }
+
+  /** What the API server answered to an act on an object; undefined: it did it. True: what is told of it changes. */
+  answered(key: string, answer: Answer | undefined, nowMs: number): boolean {
+    return this.#refusals.answered(key, answer, nowMs);
+  }
 
   podEnded(key: string, nowMs: number): void {
     const before = this.podEnds.get(key);
