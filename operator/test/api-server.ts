@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { generateKeyPairSync, randomUUID } from "node:crypto";
 import { closeSync, existsSync, openSync } from "node:fs";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -30,6 +30,10 @@ export interface ApiServer {
   createNamespace(name?: string): Promise<string>;
   /** Drops etcd's whole history: every older resourceVersion is expired, for watches that the API server no longer caches. */
   compactEtcd(): Promise<void>;
+  /** Stops etcd, copies its data as they are, and starts it again; the copy's path. */
+  copyEtcd(): Promise<string>;
+  /** Puts etcd back to that copy, with kube-apiserver stopped, as the docs of Kubernetes ask for. */
+  putEtcdBack(copy: string): Promise<void>;
   /** Stops kube-apiserver, runs `whileDown`, starts it again on the same port with an empty watch cache. */
   restart(whileDown?: () => Promise<void>, accounts?: ServiceAccountSetup): Promise<void>;
   /** The key that it signs service accounts' tokens with, as PEM. */
@@ -60,7 +64,7 @@ export async function startApiServer(): Promise<ApiServer> {
   const token = randomUUID();
   const layout = { folder, token, etcdUrl: `http://${host}:${etcdPort}`, apiPort: apiPort ?? 0 };
   await writeCredentials(layout);
-  const etcd = launch(folder, "etcd", etcdFlags(layout, `http://${host}:${peerPort}`));
+  let etcd = launch(folder, "etcd", etcdFlags(layout, `http://${host}:${peerPort}`));
   let apiServer = launch(folder, "kube-apiserver", apiServerFlags(layout));
   const connection = await whenReady(layout, () => apiServer);
   const stop = async () => {
@@ -76,6 +80,23 @@ export async function startApiServer(): Promise<ApiServer> {
     transport: connection,
     applyCrds: async () => await applyManifests(connection, join(import.meta.dirname, "../../crds")),
     createNamespace: async (name = `test-${randomUUID().slice(0, 8)}`) => await createNamespace(connection, name),
+    copyEtcd: async () => {
+      const copy = join(folder, `etcd-copy-${randomUUID().slice(0, 8)}`);
+      await end(etcd);
+      await cp(join(folder, "etcd"), copy, { recursive: true });
+      etcd = launch(folder, "etcd", etcdFlags(layout, `http://${host}:${peerPort}`));
+      await (await whenReady(layout, () => apiServer)).close();
+      return copy;
+    },
+    putEtcdBack: async (copy) => {
+      await end(apiServer);
+      await end(etcd);
+      await rm(join(folder, "etcd"), { recursive: true });
+      await cp(copy, join(folder, "etcd"), { recursive: true });
+      etcd = launch(folder, "etcd", etcdFlags(layout, `http://${host}:${peerPort}`));
+      apiServer = launch(folder, "kube-apiserver", apiServerFlags(layout));
+      await (await whenReady(layout, () => apiServer)).close();
+    },
     compactEtcd: async () => await compact(layout.etcdUrl),
     signingKey: async () => await readFile(join(folder, signingKeyOf({})), "utf8"),
     restart: async (whileDown, accounts) => {

@@ -81,7 +81,9 @@ function askedOf({ method = "GET", url = "" }: IncomingMessage): Asked {
   const { pathname: path, searchParams } = new URL(url, "http://proxy");
   if (method !== "GET") return { method, path, kind: "Write" };
   if (searchParams.has("watch")) return { method, path, kind: "Watch" };
-  return { method, path, kind: searchParams.has("limit") ? "List" : "Get" };
+  // One object alone is looked up with a limit of 1.
+  const limit = searchParams.get("limit") ?? "1";
+  return { method, path, kind: limit === "1" ? "Get" : "List" };
 }
 
 interface Exchange {

@@ -4,6 +4,7 @@ import { EventRecorder } from "../act/events.ts";
 import type { Actor } from "../act/perform.ts";
 import type { Links } from "../hub/links.ts";
 import { isNamespaceTerminating } from "../kube/api-error.ts";
+import { doubting } from "../kube/doubting.ts";
 import type { KubeMetrics } from "../kube/metrics.ts";
 import { WorkQueue } from "../kube/queue.ts";
 import { resource } from "../kube/resource.ts";
@@ -13,7 +14,7 @@ import { createOperatorMetrics, type Census } from "../observe/metrics.ts";
 import type { Settings, World } from "../plan/world.ts";
 import { deviceKind, endpointKind, podKind, poolKind } from "../world/kinds.ts";
 import { OperatorMemory } from "../world/memory.ts";
-import { startMirror, type Mirror } from "../world/mirror.ts";
+import { startMirror, type Mirror, type OnChange } from "../world/mirror.ts";
 import { View } from "../world/view.ts";
 import { wallAndMonotonic, type Context, type Queues } from "./context.ts";
 import { reconcileDevice } from "./devices.ts";
@@ -57,9 +58,12 @@ export function startOperator(options: OperatorOptions): Operator {
   const queues = queuesOf(kubeMetrics);
   const leader = new LeaderState();
   const waker = new Waker(queues, () => (mirror.hasSynced ? view.snapshot() : undefined));
-  const mirror = startMirror({ transport, metrics: kubeMetrics, logger }, (kind, change, isFromList) => {
+  const onChange: OnChange = (kind, change, isFromList) => {
     view.changed(kind, change);
     waker.changed(kind, change, isFromList);
+  };
+  const mirror = startMirror({ transport, metrics: kubeMetrics, logger }, onChange, () => {
+    view.forgetWritten();
   });
   const view = new View({
     mirror,
@@ -72,18 +76,16 @@ export function startOperator(options: OperatorOptions): Operator {
     waker.linked(change);
   });
   const events = recorderOf(options);
-  const metrics = createOperatorMetrics(options.registry, () =>
-    censusOf(mirror.hasSynced ? view.snapshot() : undefined),
-  );
+  const census = () => censusOf(mirror.hasSynced ? view.snapshot() : undefined);
   const context: Context = {
     view,
     queues,
     logger,
-    metrics,
+    metrics: createOperatorMetrics(options.registry, census),
     clock: wallAndMonotonic,
     isLeading: options.isLeading,
     seats: new OneAtATime(),
-    actor: actorOf(options, events),
+    actor: actorOf(options, mirror, events),
   };
   const work = new Work(context, options);
   return {
@@ -119,11 +121,11 @@ const recorderOf = ({ transport, podName, logger }: OperatorOptions): EventRecor
     },
   });
 
-const actorOf = ({ transport, logger }: OperatorOptions, events: EventRecorder): Actor => ({
-  devices: resource(transport, deviceKind),
-  pools: resource(transport, poolKind),
-  endpoints: resource(transport, endpointKind),
-  pods: resource(transport, podKind),
+const actorOf = ({ transport, logger }: OperatorOptions, mirror: Mirror, events: EventRecorder): Actor => ({
+  devices: doubting(resource(transport, deviceKind), mirror.devices),
+  pools: doubting(resource(transport, poolKind), mirror.pools),
+  endpoints: doubting(resource(transport, endpointKind), mirror.endpoints),
+  pods: doubting(resource(transport, podKind), mirror.pods),
   events,
   logger,
 });

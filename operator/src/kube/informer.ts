@@ -13,6 +13,12 @@ export interface Informer<T> {
   raw(name: ObjectName): RawObject | undefined;
   readonly hasSynced: boolean;
   readonly silentForMs: number;
+  /** Where the mirror stands; empty until its first list. */
+  readonly version: string;
+  /** Something contradicts the mirror: it compares its history with the API server's, now and then. */
+  doubt(): void;
+  /** Lists anew at once: another mirror has found that history went back. */
+  listAgain(): void;
   stop(): Promise<void>;
 }
 
@@ -45,6 +51,15 @@ export function startInformer<T>({ indexers, kind, ...options }: InformerOptions
     },
     get silentForMs() {
       return reflector.silentForMs;
+    },
+    get version() {
+      return reflector.version;
+    },
+    doubt: () => {
+      reflector.doubt();
+    },
+    listAgain: () => {
+      reflector.listAgain();
     },
     stop: async () => {
       await reflector.stop();

@@ -39,6 +39,12 @@ function clientMetrics(registry: Registry) {
       labelNames: ["kind"],
       registers,
     }),
+    reflectorRewinds: new Counter({
+      name: "reflector_history_rewinds_total",
+      help: "Times that the API server's history was found to have gone back, as after etcd was restored; everything is listed again.",
+      labelNames: ["kind"],
+      registers,
+    }),
     reflectorLastProgress: new Gauge({
       name: "reflector_last_progress_timestamp_seconds",
       help: "When a list, event or bookmark last reached a reflector.",

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
 import { ApiError, apiErrorOf, isExpired } from "./api-error.ts";
+import { compareHistory, HistoryWentBackError, newestOf } from "./history.ts";
 import { collectionPath, type Kind } from "./kind.ts";
 import type { KubeMetrics } from "./metrics.ts";
 import { isOlderVersion, isRawObject, isRecord } from "./object.ts";
@@ -16,6 +17,8 @@ export interface ReflectorOptions {
   readonly store: Store;
   /** Enqueues and returns: it may not do the work itself. `isFromList`: a list said so, not an event. */
   readonly onChange: (change: Change, isFromList: boolean) => void;
+  /** History went back, as this kind shows: what was read from any of them is of a future that never was. */
+  readonly onHistoryBack?: () => void;
   readonly metrics: KubeMetrics;
   readonly logger: Logger;
   readonly timing?: Partial<ReflectorTiming>;
@@ -30,6 +33,8 @@ export interface ReflectorTiming {
   readonly idleMs: number;
   readonly backoffBaseMs: number;
   readonly backoffMaxMs: number;
+  /** When a watch goes on, the histories are compared, no more often than this. */
+  readonly compareMs: number;
 }
 
 const defaults: ReflectorTiming = {
@@ -38,6 +43,7 @@ const defaults: ReflectorTiming = {
   idleMs: 90_000,
   backoffBaseMs: 500,
   backoffMaxMs: 30_000,
+  compareMs: 2_000,
 };
 
 /** A watch that ends sooner than this without an event is a failure: reconnecting at once would be a hot loop. */
@@ -45,7 +51,7 @@ const shortestWatchMs = 1_000;
 
 /**
  * Mirrors one kind into a store for as long as the process lives: list, then watch from the list's resourceVersion with
- * bookmarks, in client-go's manner. Nothing but {@link Reflector.stop} ends it.
+ * bookmarks, in client-go's manner; and, beyond it, from the start when the API server's history went back. Nothing but {@link Reflector.stop} ends it.
  */
 export class Reflector {
   readonly #options: ReflectorOptions;
@@ -60,6 +66,10 @@ export class Reflector {
   #expiries = 0;
   #listedAtMs = Number.NEGATIVE_INFINITY;
   #progressAtMs = performance.now();
+  #comparedAtMs = Number.NEGATIVE_INFINITY;
+  #endedAtMs = Number.NEGATIVE_INFINITY;
+  /** Ends the watch that is open. */
+  #interrupt: (() => void) | undefined;
 
   constructor(options: ReflectorOptions) {
     this.#options = options;
@@ -77,6 +87,23 @@ export class Reflector {
     return performance.now() - this.#progressAtMs;
   }
 
+  get version(): string {
+    return this.#resourceVersion;
+  }
+
+  doubt(): void {
+    if (this.#resourceVersion === "" || this.#comparedWithin(this.#timing.backoffMaxMs)) return;
+    void this.#compare().catch((error: unknown) => {
+      // An API server that does not answer says nothing about history.
+      if (error instanceof HistoryWentBackError) this.#wentBack(error);
+    });
+  }
+
+  listAgain(): void {
+    this.#resourceVersion = "";
+    this.#interrupt?.();
+  }
+
   async stop(): Promise<void> {
     this.#stopped.abort();
     await this.#running;
@@ -89,8 +116,49 @@ export class Reflector {
         if (this.#resourceVersion === "") await this.#list();
         await this.#watch();
       } catch (error) {
-        if (!signal.aborted) await this.#afterFailure(error);
+        const isBack = error instanceof HistoryWentBackError;
+        // Found again just after a list: an API server that lags behind its others, rather than another history.
+        const isWaiting = !isBack || this.#isListRecent;
+        if (isBack) this.#wentBack(error);
+        if (isWaiting && !signal.aborted) await this.#afterFailure(error);
       }
+    }
+  }
+
+  #wentBack(error: HistoryWentBackError): void {
+    const { logger, kind, metrics, onHistoryBack } = this.#options;
+    const { seen, found } = error;
+    metrics.reflectorRewinds.inc({ kind: kind.kind });
+    logger.warn({ kind: kind.kind, seen, found }, "The API server's history went back, listing again");
+    this.listAgain();
+    onHistoryBack?.();
+  }
+
+  #comparedWithin(ms: number): boolean {
+    return performance.now() - this.#comparedAtMs < ms;
+  }
+
+  async #compare(): Promise<void> {
+    const { transport, kind, selection, store } = this.#options;
+    const seen = { version: this.#resourceVersion, newest: newestOf(store.list()) };
+    await compareHistory(transport, kind, selection ?? {}, seen);
+    this.#comparedAtMs = performance.now();
+  }
+
+  /** Beside a watch that goes on: one from a lost future is silent, and looks like peace. Until an answer comes, or the watch ends. */
+  async #lookBack(signal: AbortSignal): Promise<void> {
+    const { compareMs } = this.#timing;
+    let waitMs = Math.max(0, this.#comparedAtMs + compareMs - performance.now());
+    while (!signal.aborted) {
+      await delay(waitMs, undefined, { signal }).catch(() => undefined);
+      if (signal.aborted) return;
+      try {
+        await this.#compare();
+        return;
+      } catch (error) {
+        if (error instanceof HistoryWentBackError && !signal.aborted) this.#wentBack(error);
+      }
+      waitMs = compareMs;
     }
   }
 
@@ -137,43 +205,55 @@ export class Reflector {
   }
 
   async #watch(): Promise<void> {
-    const { transport, kind, selection, metrics } = this.#options;
+    const openedAt = this.#resourceVersion;
+    const isContinued = this.#listedAtMs <= this.#endedAtMs;
     const watchMs = this.#timing.watchMs * (1 + Math.random());
-    const query = {
-      ...selectors(selection ?? {}),
-      resourceVersion: this.#resourceVersion,
-      allowWatchBookmarks: "true",
-      timeoutSeconds: String(Math.ceil(watchMs / 1_000)),
-    };
     using limit = watchLimit(this.#stopped.signal, watchMs + this.#timing.overrunMs, this.#timing.idleMs);
-    metrics.reflectorWatches.inc({ kind: kind.kind });
+    this.#interrupt = limit.end;
+    const isOver = new AbortController();
+    if (isContinued) void this.#lookBack(isOver.signal);
     const openedAtMs = performance.now();
     let events = 0;
     try {
-      const path = collectionPath(kind, selection?.namespace ?? "");
-      for await (const event of transport.watch({ path, query }, limit.signal)) {
+      for await (const event of this.#events(watchMs, limit.signal)) {
+        if (limit.signal.aborted) break;
         events += 1;
         limit.heard();
-        this.#apply(event);
+        this.#apply(event, openedAt);
       }
     } catch (error) {
-      if (!limit.signal.aborted) throw error;
+      if (!limit.signal.aborted || error instanceof HistoryWentBackError) throw error;
+    } finally {
+      isOver.abort();
+      this.#interrupt = undefined;
+      this.#endedAtMs = performance.now();
     }
     const isShort = events === 0 && performance.now() - openedAtMs < shortestWatchMs;
     if (!isShort) this.#failures = 0;
     else if (!limit.signal.aborted) throw new Error("the watch ended at once and without an event");
   }
 
-  #apply(event: unknown): void {
-    if (!isRecord(event)) throw new TypeError("a watch event is no object");
-    const { type, object } = event;
-    if (type === "ERROR") throw apiErrorOf(500, object);
-    if (!isRecord(object) || !isRecord(object["metadata"])) throw new TypeError("a watch event has no object");
-    const { resourceVersion } = object["metadata"];
+  #events(watchMs: number, signal: AbortSignal): AsyncIterable<unknown> {
+    const { transport, kind, selection, metrics } = this.#options;
+    const query = {
+      ...selectors(selection ?? {}),
+      resourceVersion: this.#resourceVersion,
+      allowWatchBookmarks: "true",
+      timeoutSeconds: String(Math.ceil(watchMs / 1_000)),
+    };
+    metrics.reflectorWatches.inc({ kind: kind.kind });
+    return transport.watch({ path: collectionPath(kind, selection?.namespace ?? ""), query }, signal);
+  }
+
+  #apply(event: unknown, openedAt: string): void {
+    const { type, object, resourceVersion } = toldBy(event);
     this.#failures = 0;
     this.#progressed();
     if (typeof resourceVersion !== "string") return;
-    // A watch goes forward: what is older is told again, and taking it would undo what came since.
+    // No watch tells what was before its own beginning.
+    if (isOlderVersion(resourceVersion, openedAt))
+      throw new HistoryWentBackError(this.#resourceVersion, resourceVersion);
+    // It goes forward: what is older is told again, and taking it would undo what came since.
     if (isOlderVersion(resourceVersion, this.#resourceVersion)) return;
     this.#resourceVersion = resourceVersion;
     if (type === "BOOKMARK" || !isRawObject(object)) return;
@@ -198,9 +278,19 @@ export class Reflector {
   }
 }
 
+/** A watch's event, taken apart. @throws what the server says instead of one. */
+function toldBy(event: unknown) {
+  if (!isRecord(event)) throw new TypeError("a watch event is no object");
+  const { type, object } = event;
+  if (type === "ERROR") throw apiErrorOf(500, object);
+  if (!isRecord(object) || !isRecord(object["metadata"])) throw new TypeError("a watch event has no object");
+  return { type, object, resourceVersion: object["metadata"]["resourceVersion"] };
+}
+
 interface WatchLimit extends Disposable {
   readonly signal: AbortSignal;
   heard(): void;
+  end(): void;
 }
 
 /** Aborts with its parent, after `longestMs`, or when nothing is heard for `idleMs`. */
@@ -214,6 +304,7 @@ function watchLimit(parent: AbortSignal, longestMs: number, idleMs: number): Wat
   return {
     signal: AbortSignal.any([parent, own.signal]),
     heard: () => idle.refresh(),
+    end: abort,
     [Symbol.dispose]: () => {
       clearTimeout(longest);
       clearTimeout(idle);

@@ -151,7 +151,8 @@ export function selectors({ labelSelector, fieldSelector }: ListOptions): Record
   };
 }
 
-function pageOf(page: unknown): { found: readonly RawObject[]; resourceVersion: string; next: string } {
+/** One page of a list. */
+export function pageOf(page: unknown): { found: readonly RawObject[]; resourceVersion: string; next: string } {
   if (!isRecord(page) || !Array.isArray(page["items"]) || !isRecord(page["metadata"]))
     throw new TypeError("the API server's list has no items or metadata");
   const { resourceVersion, continue: next } = page["metadata"];

@@ -21,6 +21,10 @@ export class Fresh<T> {
     if (change.kind === "Deleted" || versionOf(metadata.resourceVersion) >= entry.version) this.#entries.delete(key);
   }
 
+  clear(): void {
+    this.#entries.clear();
+  }
+
   /** Keys and values that are newer than the mirror's. */
   entries(): readonly (readonly [string, T])[] {
     const oldestMs = performance.now() - lifeMs;

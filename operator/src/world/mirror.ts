@@ -40,7 +40,8 @@ export interface Mirror extends AsyncDisposable {
 
 type Shared = Pick<ReflectorOptions, "transport" | "metrics" | "logger">;
 
-export function startMirror(shared: Shared, onChange: OnChange): Mirror {
+/** @param onHistoryBack what this process has read and written may be of a future that never was; all kinds are listed again. */
+export function startMirror(shared: Shared, onChange: OnChange, onHistoryBack: () => void): Mirror {
   const { logger } = shared;
   const start = <T>(watched: Watched, kind: Kind<T>, selection: ListOptions = {}): Informer<T | undefined> =>
     startInformer({
@@ -51,6 +52,10 @@ export function startMirror(shared: Shared, onChange: OnChange): Mirror {
       }),
       onChange: (change, isFromList) => {
         onChange(watched, change, isFromList);
+      },
+      onHistoryBack: () => {
+        for (const informer of all) informer.listAgain();
+        onHistoryBack();
       },
     });
   const mirror = {

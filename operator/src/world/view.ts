@@ -54,6 +54,12 @@ export class View {
     this.touch();
   }
 
+  /** History went back: what was written since is not written any more. */
+  forgetWritten(): void {
+    for (const fresh of [this.#devices, this.#pools, this.#endpoints]) fresh.clear();
+    this.touch();
+  }
+
   wroteDevice(device: WhatsAppDevice): void {
     this.#wrote(device, this.#devices, this.#sources.mirror.devices);
   }
