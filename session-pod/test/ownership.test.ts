@@ -4,6 +4,7 @@ import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { startPostgres, type TestPostgres } from "./postgres.ts";
 import { SessionsBench, type BenchOptions } from "./sessions-bench.ts";
+import { claimRequest, open } from "./store-fixture.ts";
 import { until } from "./until.ts";
 
 /** Who may run a device, and when a start may happen. */
@@ -34,6 +35,10 @@ async function opened(changes: Partial<BenchOptions> = {}): Promise<SessionsBenc
   return bench;
 }
 
+/** Not before can a start be granted: the store is asked first. */
+const queued = async (bench: SessionsBench) =>
+  await until("a place in the queue", () => bench.sessions.grantQueue().length === 1);
+
 async function device() {
   const [stats] = Object.values((await simulator.client.stats(phone)).devices);
   if (stats === undefined) throw new Error("no device");
@@ -45,7 +50,7 @@ describe("a start", () => {
     await newAccount();
     const bench = await opened({ isGranting: false });
     bench.assign("d", 1);
-    await bench.state("d", "WaitingForGrant");
+    await queued(bench);
     const { registrations } = await simulator.client.stats();
     await sleep(500);
     expect((await simulator.client.stats()).registrations).toBe(registrations);
@@ -66,7 +71,7 @@ describe("a start", () => {
     await newAccount();
     const bench = await opened({ isGranting: false });
     bench.assign("d", 1);
-    await bench.state("d", "WaitingForGrant");
+    await queued(bench);
     const { registrations } = await simulator.client.stats();
     bench.asked.length = 0;
     const client = new Client({ connectionString: storeUrl });
@@ -86,7 +91,7 @@ describe("a start", () => {
     await newAccount();
     const bench = await opened({ isGranting: false });
     bench.assign("d", 1);
-    await bench.state("d", "WaitingForGrant");
+    await queued(bench);
     bench.grant("d");
     const { qr } = await bench.reported("d", "a code", (report) => report.qr !== undefined);
     await simulator.client.scan(phone, qr?.code ?? "");
@@ -189,6 +194,20 @@ describe("an entitlement", () => {
     await postgres.start();
     await bench.state("d", "Connected", 30_000);
     expect(await device()).toMatchObject({ socketsEver: socketsEver + 1, framesFromOldSocket: 0 });
+  });
+
+  it("ends at once when the store shows a later claim: the former owner does not live on for its half minute", async () => {
+    await newAccount();
+    const former = await opened({ needsLink: true });
+    await former.link("d", phone);
+    const claimed = await open(storeUrl);
+    const request = claimRequest("d", 2, "another-pod");
+    const beganMs = performance.now();
+    expect((await claimed.claim(request)).kind).toBe("Granted");
+    await until("the end of the old socket", async () => (await device()).socketsNow === 0, 60_000);
+    expect(performance.now() - beganMs).toBeLessThan(20_000);
+    await former.state("d", "ClaimRefused");
+    await claimed[Symbol.asyncDispose]();
   });
 
   it("lasts while the link answers, whatever the store does", async () => {

@@ -17,6 +17,8 @@ export interface TestPostgres {
   readonly url: string;
   /** A new empty database on the same server. */
   createDatabase(name: string): Promise<string>;
+  /** A copy of the server that follows it and shows nothing newer from now on. Ended with `stop()`. */
+  laggingStandby(): Promise<{ readonly port: number }>;
   /** Ends the server as a crash does; `start` brings it back on the same port with the same data. */
   crash(): Promise<void>;
   /** Ends the server in order, every connection with a word; `start` brings it back. */
@@ -61,8 +63,22 @@ export async function startPostgres({ askPasswordOf = [] }: PostgresOptions = {}
     return `postgres://${account}@127.0.0.1:${port}/${name}`;
   };
   await start();
+  const standbys: string[] = [];
+  const laggingStandby = async (): Promise<{ readonly port: number }> => {
+    const copy = join(folder, `standby-${standbys.length}`);
+    const copyPort = await freePort();
+    const ofPrimary = ["-h", "127.0.0.1", "-p", String(port), "-U", account];
+    await asServer("pg_basebackup", [...ofPrimary, "-D", copy, "-R", "-c", "fast"]);
+    await appendFile(join(copy, "postgresql.conf"), `\nport = ${copyPort}\n`);
+    standbys.push(copy);
+    await asServer("pg_ctl", ["-D", copy, "-w", "-t", "60", "-l", join(folder, "standby-log"), "start"]);
+    const ofCopy = ["-h", "127.0.0.1", "-p", String(copyPort), "-U", account];
+    await asServer("psql", [...ofCopy, "-d", "postgres", "-c", "select pg_wal_replay_pause()"]);
+    return { port: copyPort };
+  };
   return {
     url: await createDatabase("wa"),
+    laggingStandby,
     createDatabase,
     start,
     crash: () => end("immediate"),
@@ -70,6 +86,7 @@ export async function startPostgres({ askPasswordOf = [] }: PostgresOptions = {}
     pause: async () => signalAll(await processesOf(data), "SIGSTOP"),
     resume: async () => signalAll(await processesOf(data), "SIGCONT"),
     stop: async () => {
+      for (const copy of standbys) await asServer("pg_ctl", ["-D", copy, "-w", "-m", "immediate", "stop"]);
       if (existsSync(join(data, "postmaster.pid"))) await end("immediate");
       await rm(folder, { recursive: true, force: true });
     },

@@ -110,6 +110,12 @@ describe("an owner of before", () => {
   });
 });
 
+it("a connected session whose device somebody has claimed since ends at once, without a goodbye, and claims", () => {
+  const session = connected().does({ kind: "superseded" });
+  expect(session.effects.map(({ kind }) => kind)).toEqual(["terminateSocket", "dropPlans", "closeSocket", "claim"]);
+  expect(reportOf(session.state, undefined).state).toBe("Claiming");
+});
+
 describe("the way out", () => {
   const at = { nowMs: startMs, uptimeMs: 5_000, random: 0.5 };
   const problem = { reason: "ProxySecretMissing", message: "no Secret px" } as const;

@@ -119,6 +119,13 @@ function answeredBeforeLogout(state: SessionState, answer: OwnershipAnswer): Ste
   return [{ ...state, run, phase: { kind: "Connected", logout: { kind: "Told" } } }, [{ kind: "logOut", run }]];
 }
 
+/** The new owner may be connecting: no time for a goodbye. */
+export function superseded(state: SessionState): Step {
+  if (state.phase.kind === "Resting") return [state, []];
+  const [next, effects] = claimAgain(state);
+  return [next, [{ kind: "terminateSocket" }, ...effects]];
+}
+
 export function granted(state: SessionState, { endMs }: Event<"granted">): Step {
   const { phase } = state;
   if (phase.kind !== "WaitingForGrant" || phase.stage.kind !== "Queued") return [state, []];

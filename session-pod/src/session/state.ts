@@ -128,6 +128,8 @@ export type SessionEvent =
   | Closed
   /** We end the connection ourselves, at once: a fault in it, or nobody vouches for it any more. */
   | { readonly kind: "cut"; readonly disconnect: Disconnect }
+  /** Somebody else has claimed the device, and the connection is still there. */
+  | { readonly kind: "superseded" }
   /** Somebody else owns the device; the connection is gone. */
   | { readonly kind: "fenceLost" }
   | { readonly kind: "retryDue" }

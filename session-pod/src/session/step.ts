@@ -5,6 +5,7 @@ import {
   granted,
   ownershipAnswered,
   storeRetryDue,
+  superseded,
   egressChanged,
 } from "./ownership.ts";
 import { closed, cut, faulted } from "./ends.ts";
@@ -36,6 +37,8 @@ function decide(state: SessionState, event: SessionEvent, at: Circumstances): St
       return [{ ...state, storeHeardMs: at.uptimeMs }, []];
     case "storeRetryDue":
       return storeRetryDue(state);
+    case "superseded":
+      return superseded(state);
     case "egressChanged":
       return egressChanged(state, event);
     case "granted":

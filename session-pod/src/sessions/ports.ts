@@ -109,6 +109,8 @@ export interface Claim {
   readonly incarnation: number;
   /** Reads the device row: is this claim still the newest one? Asked before every connect and before a logout. */
   stillOwned(): Promise<boolean>;
+  /** Has somebody claimed the device since? False where the store has no row of it, or an older one. */
+  isSuperseded(): Promise<boolean>;
   /** Closes the current generation's handle, if any, and opens the next one's: late writes of a dead socket go nowhere. */
   openGeneration(): GenerationStore;
   readCreds(): Promise<Uint8Array | undefined>;

@@ -197,10 +197,14 @@ export class Sessions {
   }
 }
 
-/** Silence of the store is no answer; a lost claim shows at the next write. */
+/** Silence of the store is no answer; a later claim than ours is one, and two owners of a device destroy each other. */
 async function readEpoch(session: RunningSession, claim: Claim): Promise<void> {
-  const isOwned = await claim.stillOwned().catch(() => false);
-  if (isOwned) session.dispatch({ kind: "storeHeard" });
+  try {
+    if (await claim.stillOwned()) session.dispatch({ kind: "storeHeard" });
+    else if ((await claim.isSuperseded()) && session.connectedClaim === claim) session.dispatch({ kind: "superseded" });
+  } catch {
+    // Asked again in a while; the entitlement ends by itself.
+  }
 }
 
 /** Tells a report that differs from the last one. */

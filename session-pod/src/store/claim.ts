@@ -1,7 +1,7 @@
 import type { DataKey } from "@wa/schema";
 import type { Claim, ClaimRequest, DeviceKey, GenerationStore } from "../sessions/ports.ts";
 import { credsPlace } from "./batch.ts";
-import { inFence, isOwned, type Fence } from "./fence.ts";
+import { inFence, isOwned, isSuperseded, type Fence } from "./fence.ts";
 import { Generation } from "./generation.ts";
 import { readValue, type OwnedDevice } from "./read-values.ts";
 import type { Database } from "./schema.ts";
@@ -82,15 +82,24 @@ export class StoreClaim implements Claim {
   }
 
   async stillOwned(): Promise<boolean> {
+    return isOwned(this.#owned.fence, await this.#row("stillOwned"));
+  }
+
+  async isSuperseded(): Promise<boolean> {
+    return isSuperseded(this.#owned.fence, await this.#row("isSuperseded"));
+  }
+
+  /** Locked, which only a primary does: a standby may show the row as it was before somebody else's claim. */
+  async #row(operation: string) {
     const { database, fence } = this.#owned;
-    const row = await orUnavailable("stillOwned", () =>
+    return await orUnavailable(operation, () =>
       database.db
         .selectFrom("wa_device")
         .select(["epoch", "incarnation"])
         .where("key", "=", fence.device)
+        .$if(database.kind === "postgres", (query) => query.forShare())
         .executeTakeFirst(),
     );
-    return isOwned(fence, row);
   }
 
   openGeneration(): GenerationStore {

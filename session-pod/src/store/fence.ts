@@ -36,6 +36,12 @@ export function isOwned(fence: Fence, row: Pick<DeviceRow, "epoch" | "incarnatio
   return row?.epoch === fence.epoch && row.incarnation === fence.incarnation;
 }
 
+/** Whether a later claim than the fence's has been made. No row, or an older one, is what a store put back to a copy shows. */
+export function isSuperseded(fence: Fence, row: Pick<DeviceRow, "epoch" | "incarnation"> | undefined): boolean {
+  if (row === undefined) return false;
+  return row.epoch > fence.epoch || (row.epoch === fence.epoch && row.incarnation > fence.incarnation);
+}
+
 export function assertOwned(fence: Fence, row: Pick<DeviceRow, "epoch" | "incarnation"> | undefined): void {
   if (isOwned(fence, row)) return;
   const newest = row ? `epoch ${row.epoch}, incarnation ${row.incarnation}` : "no row";

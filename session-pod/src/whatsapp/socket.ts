@@ -167,9 +167,10 @@ export class WhatsAppSocket implements ClientSocket {
   /** Kept, since nothing else tells later whether the phone's user has to act when a login is refused. */
   #accepted(): void {
     this.#emit({ kind: "accepted" });
-    if (hasLoggedIn(this.#credentials)) return;
+    if (hasLoggedIn(this.#credentials) || this.#isOver) return;
     this.#credentials.hasLoggedIn = true;
-    this.#saveCredentials();
+    // Nothing that leaves depends on it, so nothing is held back for it.
+    void this.#hold(this.#request.store.commit({ creds: encodeCredentials(this.#credentials) }));
   }
 
   /** The library itself ignores a refused upgrade and would wait for ever. */
