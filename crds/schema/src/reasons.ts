@@ -130,6 +130,16 @@ export const deviceReasons = {
     means: "it was linked with another `spec.client.browser`, which it goes on announcing",
     act: "Link it anew, if it matters.",
   },
+  ReachoutTimelock: {
+    means: "WhatsApp lets the account write to nobody new, until `.status.restriction.until`",
+    act: "Stop writing to people who did not write first; those who know the account can be answered. Each try prolongs it.",
+  },
+  NewChatsRefused: {
+    means: "WhatsApp refused a text to somebody new (463) and did not say until when",
+    act: "As for `ReachoutTimelock`. It is taken to be over a day after the last refusal.",
+  },
+  Restricted: { means: "a restriction that only a newer session pod knows by name", act: "The message says which." },
+  NotRestricted: { means: "WhatsApp keeps the account from nothing that is known", act: "" },
   NotProbed: { means: "nobody measures this yet", act: "" },
   NotReconciling: { means: "the operator has nothing to do for it", act: "" },
   NotStalled: { means: "nothing waits for a change by somebody", act: "" },

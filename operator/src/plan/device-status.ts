@@ -28,6 +28,7 @@ export function nextStatus(device: WhatsAppDevice, next: Next): DeviceStatus {
     identity: paired.status === "False" ? undefined : (report?.identity ?? found.identity),
     connection: report === undefined ? undefined : connectionOf(report),
     lastDisconnect: lastDisconnectOf(device, next),
+    restriction: restrictionOf(device, next),
     pairRequestedAt: pairRequestedAtOf(device, situation),
   };
   return {
@@ -66,7 +67,17 @@ function wanted(status: DeviceStatus, situation: Situation, paired: Wanted): Wan
   const simple = conditionsFor(situation, `endpoint ${endpoint}, session pod ${pod}`);
   const { Ready, Scheduled, Connected, Reconciling, Stalled } = simple;
   const healthy: Wanted = { type: "EgressHealthy", status: "Unknown", reason: "NotProbed" };
-  return [Ready, Scheduled, paired, Connected, healthy, clientCondition(status), Reconciling, Stalled];
+  return [
+    Ready,
+    Scheduled,
+    paired,
+    Connected,
+    healthy,
+    clientCondition(status),
+    restrictedCondition(status),
+    Reconciling,
+    Stalled,
+  ];
 }
 
 /** True is never claimed: nothing here knows the current version. */
@@ -80,6 +91,25 @@ function clientCondition({ lastDisconnect, phase }: DeviceStatus): Wanted {
     reason: "ClientOutdated",
     message: `WhatsApp refused version ${refused}. ${causeFacts.ClientOutdated.advice}`,
   };
+}
+
+/** What a session of before knew of a lock that has not ended is taken over; a new one hears of it with the next refusal. */
+function restrictionOf(device: WhatsAppDevice, { report, now }: Next): DeviceStatus["restriction"] {
+  const known = report?.restriction ?? device.status.restriction;
+  if (known === undefined || known.kind === "None") return undefined;
+  const isOver = known.until !== undefined && Date.parse(known.until) <= now.date.getTime();
+  const isOfBefore = report !== undefined && report.restriction === undefined;
+  return isOver || (isOfBefore && known.until === undefined) ? undefined : known;
+}
+
+function restrictedCondition({ restriction }: DeviceStatus): Wanted {
+  const type = "Restricted";
+  if (restriction === undefined) return { type, status: "False", reason: "NotRestricted" };
+  const { kind, since, until } = restriction;
+  const reason = isDeviceReason(kind) ? kind : "Restricted";
+  const end = until === undefined ? "WhatsApp did not say until when" : `until ${until}`;
+  const message = `${kind} since ${since}, ${end}: write to nobody who did not write first; others can be answered`;
+  return { type, status: "True", reason, message };
 }
 
 /** States in which the session has read the credentials, or found that there are none. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { SessionReport } from "@wa/schema";
 import {
   aDevice,
   aLink,
@@ -26,11 +27,39 @@ it("sets every condition on the first visit, each with a reason and the generati
     "Connected",
     "EgressHealthy",
     "ClientCurrent",
+    "Restricted",
     "Reconciling",
     "Stalled",
   ]);
   for (const condition of status?.conditions ?? [])
     expect(condition).toMatchObject({ observedGeneration: 7, reason: expect.stringMatching(/^[A-Z]/) });
+});
+
+describe("a restriction of the account", () => {
+  const since = "2026-06-01T11:00:00Z";
+  const lock = { kind: "ReachoutTimelock", since, until: "2026-06-01T13:00:00Z" };
+  const over = { ...lock, until: "2026-06-01T12:00:00Z" };
+  const refusal = { kind: "NewChatsRefused", since };
+  const lifted = { kind: "None", since };
+
+  it.each<[string, SessionReport["restriction"], SessionReport["restriction"], string]>([
+    ["is told as long as it lasts", undefined, lock, "True/ReachoutTimelock"],
+    ["without an end is told too", undefined, refusal, "True/NewChatsRefused"],
+    ["that has ended is not", undefined, over, "False/NotRestricted"],
+    ["that was lifted is not, whatever its end", lock, lifted, "False/NotRestricted"],
+    ["outlasts a session pod that knew it", lock, undefined, "True/ReachoutTimelock"],
+    ["without an end does not outlast its session pod", refusal, undefined, "False/NotRestricted"],
+    ["that ends with nobody there ends", over, undefined, "False/NotRestricted"],
+    ["of a kind that only a newer pod knows is told as such", undefined, { kind: "Muted", since }, "True/Restricted"],
+    ["is none where nothing was ever said", undefined, undefined, "False/NotRestricted"],
+  ])("%s", (_words, before, reported, wanted) => {
+    const device = running({ status: before === undefined ? {} : { restriction: before } });
+    const report = aReport(device, "Connected", { paired: true, ...(reported && { restriction: reported }) });
+    const { status } = planDevice(device, aLinkedWorld(device, report), now);
+    const found = status && conditionOf(status, "Restricted");
+    expect(`${found?.status}/${found?.reason}`).toBe(wanted);
+    expect(status?.restriction === undefined).toBe(wanted === "False/NotRestricted");
+  });
 });
 
 describe("a report becomes phase and conditions", () => {

@@ -1,5 +1,6 @@
 import { askBeforeLogout } from "./ownership.ts";
 import { cut } from "./ends.ts";
+import { restrictionWait } from "./restrictions.ts";
 import { claimAgain, rest, withoutCodes } from "./starts.ts";
 import type { Circumstances, SessionEvent, SessionState, Step } from "./state.ts";
 
@@ -17,7 +18,7 @@ export function opened(state: SessionState, { identity }: Event<"open">, at: Cir
     connectedSinceMs: at.nowMs,
     openedMs: at.uptimeMs,
   };
-  return state.assignment.desired === "LoggedOut" ? askBeforeLogout(next) : [next, []];
+  return state.assignment.desired === "LoggedOut" ? askBeforeLogout(next) : [next, restrictionWait(next, at)];
 }
 
 export function logoutAnswered(

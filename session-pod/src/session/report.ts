@@ -1,6 +1,7 @@
 import type { SessionReport, SessionSpec } from "@wa/schema";
 import { instant } from "./instant.ts";
 import type { LogoutStage, Phase, SessionState, StoreTrouble, WaitingStage, PodEgress } from "./state.ts";
+import { reportedRestriction } from "./restrictions.ts";
 
 type Browser = SessionSpec["browser"];
 
@@ -27,6 +28,7 @@ export function reportOf(state: SessionState, linkedAs: Browser | undefined): Se
     attempt: state.failures,
     ...(nextAttemptMs !== undefined && { nextAttemptAt: instant(nextAttemptMs) }),
     ...(lastDisconnect && { lastDisconnect }),
+    ...reportedRestriction(state),
     ...(assignment.pairRequestedAt !== "" && { pairRequestedAt: assignment.pairRequestedAt }),
   };
 }

@@ -20,7 +20,7 @@ const uncertain: ReadonlySet<number> = new Set([421, 479]);
 const leastServerError = 500;
 
 /** WhatsApp lets the account write to nobody new for a while. */
-const newChatsRefused = 463;
+export const newChatsRefused = 463;
 /** Our own, as of HTTP: WhatsApp knows the number and says that nobody has it there. */
 export const notOnWhatsApp = 404;
 

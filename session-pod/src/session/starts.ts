@@ -24,7 +24,7 @@ export const newSession = (assignment: Assignment, egress: PodEgress): SessionSt
 /** Attempts, codes and windows begin anew; what is known of the device and of its last end stays, and its starts count on. */
 function afresh(state: SessionState): SessionState {
   const { lastDisconnect, identity, isPaired, hasLoggedIn, run, storeHeardMs, generation, announcedVersion } = state;
-  const { startsMs, restartedMs } = state;
+  const { startsMs, restartedMs, restriction } = state;
   return {
     ...newSession(state.assignment, state.egress),
     run,
@@ -37,6 +37,7 @@ function afresh(state: SessionState): SessionState {
     ...(restartedMs !== undefined && { restartedMs }),
     ...(lastDisconnect && { lastDisconnect }),
     ...(isPaired && identity && { identity }),
+    ...(isPaired && restriction && { restriction }),
   };
 }
 

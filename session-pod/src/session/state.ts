@@ -1,5 +1,6 @@
 import type { Assignment, Bucket, Cause, DeviceReason, SessionReport } from "@wa/schema";
 import type { Disconnect } from "./causes.ts";
+import type { Restriction } from "./restrictions.ts";
 
 type Identity = NonNullable<SessionReport["identity"]>;
 
@@ -48,6 +49,8 @@ export interface SessionState {
   readonly openedMs?: number;
   readonly nextAttemptMs?: number;
   readonly lastDisconnect?: NonNullable<SessionReport["lastDisconnect"]>;
+  /** Absent: the server has said nothing of it. */
+  readonly restriction?: Restriction;
 }
 
 /** What the pod knows of its way out. */
@@ -132,6 +135,14 @@ export type SessionEvent =
   | { readonly kind: "superseded" }
   /** Somebody else owns the device; the connection is gone. */
   | { readonly kind: "fenceLost" }
+  /** The server keeps the account from something, until then by its clock; the connection stays. */
+  | {
+      readonly kind: "restricted";
+      readonly as: Exclude<Restriction["kind"], "None">;
+      readonly untilMs?: number | undefined;
+    }
+  | { readonly kind: "unrestricted" }
+  | { readonly kind: "restrictionDue" }
   | { readonly kind: "retryDue" }
   | { readonly kind: "windowEnded" }
   | { readonly kind: "proxyLoginChanged" }
@@ -173,6 +184,8 @@ export type Effect =
   | { readonly kind: "wakeIn"; readonly delayMs: number }
   /** Sends `windowEnded` at the end of the pairing window. */
   | { readonly kind: "endWindowIn"; readonly delayMs: number }
+  /** Sends `restrictionDue` after this long, or sooner where no timer goes so far. */
+  | { readonly kind: "endRestrictionIn"; readonly delayMs: number }
   | { readonly kind: "clearWaits" }
   /** Answered by `archived`. */
   | { readonly kind: "archiveCredentials"; readonly run: number; readonly reason: Cause }
@@ -188,7 +201,12 @@ export type Effect =
 export type Question = Extract<Effect, { readonly run: number }>;
 
 /** Which event ends each wait. */
-export const endOfWait = { retryStoreIn: "storeRetryDue", wakeIn: "retryDue", endWindowIn: "windowEnded" } as const;
+export const endOfWait = {
+  retryStoreIn: "storeRetryDue",
+  wakeIn: "retryDue",
+  endWindowIn: "windowEnded",
+  endRestrictionIn: "restrictionDue",
+} as const;
 
 /** What a step needs beside state and event: time and chance as arguments. */
 export interface Circumstances {

@@ -11,6 +11,7 @@ import {
 import { closed, cut, faulted } from "./ends.ts";
 import { erased, logoutAnswered, opened } from "./logins.ts";
 import { linkStage, paired, showPairingCode, showQr, windowEnded } from "./pairing.ts";
+import { restricted, restrictionDue, unrestricted } from "./restrictions.ts";
 import { bucketFor, claimAgain, rest, start } from "./starts.ts";
 import type { Circumstances, SessionEvent, SessionState, Step } from "./state.ts";
 
@@ -45,6 +46,8 @@ function decide(state: SessionState, event: SessionEvent, at: Circumstances): St
       return granted(state, event);
     case "retryDue":
       return state.phase.kind === "BackingOff" ? start(state, state.phase.bucket, at) : [state, []];
+    case "restrictionDue":
+      return restrictionDue(state, at);
     case "windowEnded":
       return windowEnded(state, at);
     case "proxyLoginChanged":
@@ -69,7 +72,20 @@ function heard(
   state: SessionState,
   event: Extract<
     SessionEvent,
-    { kind: "linkStage" | "dialed" | "qr" | "pairingCode" | "paired" | "open" | "closed" | "cut" | "fenceLost" }
+    {
+      kind:
+        | "linkStage"
+        | "dialed"
+        | "qr"
+        | "pairingCode"
+        | "paired"
+        | "open"
+        | "closed"
+        | "cut"
+        | "fenceLost"
+        | "restricted"
+        | "unrestricted";
+    }
   >,
   at: Circumstances,
 ): Step {
@@ -92,6 +108,10 @@ function heard(
       return cut(state, event, at);
     case "fenceLost":
       return claimAgain(state);
+    case "restricted":
+      return restricted(state, event, at);
+    case "unrestricted":
+      return unrestricted(state, at);
     default:
       return event satisfies never;
   }

@@ -41,6 +41,9 @@ export type ClientEvent =
   | { readonly kind: "acknowledged"; readonly messageId: string; readonly fault?: SendFault }
   /** The server named another number for the recipient; the message goes there. */
   | { readonly kind: "readdressed"; readonly messageId: string }
+  /** The server keeps the account from something, until then where it says so; or from nothing any more. */
+  | { readonly kind: "restricted"; readonly as: "ReachoutTimelock" | "NewChatsRefused"; readonly untilMs?: number }
+  | { readonly kind: "unrestricted" }
   /** Somebody else owns the device; the connection is cut and nothing was told to the server. */
   | { readonly kind: "fenceLost" }
   | ClosedEvent;

@@ -16,7 +16,10 @@ const flushMs = 5_000;
 
 /** What a session hears of its connection. */
 export type ConnectionEvent =
-  | Extract<ClientEvent, { kind: "qr" | "linkStage" | "paired" | "open" | "closed" | "fenceLost" }>
+  | Extract<
+      ClientEvent,
+      { kind: "qr" | "linkStage" | "paired" | "open" | "closed" | "fenceLost" | "restricted" | "unrestricted" }
+    >
   | { readonly kind: "pairingCode"; readonly code: string; readonly validMs: number };
 
 export interface ConnectionOptions {
@@ -112,6 +115,8 @@ export class Connection {
         else this.#options.onEvent(event);
         return;
       case "linkStage":
+      case "restricted":
+      case "unrestricted":
         this.#options.onEvent(event);
         return;
       case "paired":

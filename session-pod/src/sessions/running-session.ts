@@ -104,6 +104,7 @@ export class RunningSession {
       case "retryStoreIn":
       case "wakeIn":
       case "endWindowIn":
+      case "endRestrictionIn":
         return this.#timers.set(effect.kind, effect.delayMs, () => this.dispatch({ kind: endOfWait[effect.kind] }));
       case "clearWaits":
         return this.#timers.clear("wakeIn", "endWindowIn");

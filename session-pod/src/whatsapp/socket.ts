@@ -6,11 +6,13 @@ import {
   S_WHATSAPP_NET,
   type BinaryNode,
   type ConnectionState,
+  type ReachoutTimelockState,
   type WASocket,
 } from "@whiskeysockets/baileys";
 import { SendError, type ClientEvent, type ClientSocket, type OpenRequest } from "../sessions/client.ts";
 import { areMomentsHeard, tellMoment } from "../sessions/moments.ts";
 import { chatOf } from "../session/address.ts";
+import { newChatsRefused } from "../session/send-faults.ts";
 import { FenceLostError, GenerationClosedError, type OutboxMessage } from "../sessions/ports.ts";
 import {
   encodeCredentials,
@@ -38,6 +40,7 @@ import { Envelopes, outlineOf, type Envelope } from "./stanzas.ts";
 import { Streams } from "./streams.ts";
 import { isKept, missingIn, UnreadTraces } from "./unread.ts";
 
+const askRestrictionEveryMs = 60_000;
 /** The library's goodbye waits 30 s for a silent server. */
 const goodbyeMs = 2_000;
 
@@ -50,6 +53,7 @@ export class WhatsAppSocket implements ClientSocket {
   readonly #socket: WASocket;
   readonly #history: SessionHistory;
   readonly #unread: UnreadTraces;
+  #restrictionAskedMs = -Infinity;
   #isOver = false;
 
   constructor(request: OpenRequest, credentials: Credentials, historyTurn: HistoryTurn) {
@@ -191,6 +195,16 @@ export class WhatsAppSocket implements ClientSocket {
     const messageId = attrs["id"] ?? "";
     const fault = ackFault(attrs["error"]);
     this.#emit({ kind: "acknowledged", messageId, ...(fault && { fault }) });
+    if (fault?.code === newChatsRefused) this.#newChatRefused();
+  }
+
+  /** The server does not say for how long, nor whether it is this contact alone; so it is asked, once in a while. */
+  #newChatRefused(): void {
+    this.#emit({ kind: "restricted", as: "NewChatsRefused" });
+    if (performance.now() - this.#restrictionAskedMs < askRestrictionEveryMs) return;
+    this.#restrictionAskedMs = performance.now();
+    // Its answer comes as an update; without one, what is known stays.
+    void this.#socket.fetchAccountReachoutTimelock().catch(() => undefined);
   }
 
   #changed(update: Partial<ConnectionState>): void {
@@ -198,6 +212,7 @@ export class WhatsAppSocket implements ClientSocket {
     if (update.qr !== undefined) this.#emit({ kind: "qr", code: update.qr });
     if (update.isNewLogin === true && identity !== undefined) this.#emit({ kind: "paired", identity });
     if (update.connection === "open" && identity !== undefined) this.#emit({ kind: "open", identity });
+    if (update.reachoutTimeLock !== undefined) this.#emit(restrictionIn(update.reachoutTimeLock));
     if (update.connection === "close") this.#history.end();
     if (update.connection === "close") this.#emit(closedBy(update.lastDisconnect?.error, this.#request.isProxied));
   }
@@ -245,4 +260,11 @@ export class WhatsAppSocket implements ClientSocket {
 function forgetMessages({ messageRetryManager }: WASocket): void {
   if (messageRetryManager === null) return;
   messageRetryManager.addRecentMessage = () => undefined;
+}
+
+/** The library's word for what WhatsApp announces; it makes no date of an end that is none. */
+function restrictionIn({ isActive, timeEnforcementEnds }: ReachoutTimelockState): ClientEvent {
+  if (isActive !== true) return { kind: "unrestricted" };
+  const untilMs = timeEnforcementEnds?.getTime();
+  return { kind: "restricted", as: "ReachoutTimelock", ...(untilMs !== undefined && { untilMs }) };
 }

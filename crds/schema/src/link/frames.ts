@@ -94,6 +94,8 @@ export const SessionReport = z.object({
       clientVersion: cut(32).optional(),
     })
     .optional(),
+  /** What WhatsApp keeps the account from; `kind` `None`: from nothing any more. Absent: not known. */
+  restriction: z.object({ kind: cut(64), since: Instant, until: Instant.optional() }).optional(),
   /** The pair-requested-at value that this session was opened for. */
   pairRequestedAt: z.string().optional(),
 });

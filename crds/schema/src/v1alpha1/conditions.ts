@@ -9,6 +9,7 @@ export const deviceConditions = [
   "Connected",
   "EgressHealthy",
   "ClientCurrent",
+  "Restricted",
   "Reconciling",
   "Stalled",
 ] as const;
@@ -64,6 +65,7 @@ export const conditionMeanings: ConditionMeanings = {
     Connected: "Its session is connected to WhatsApp now.",
     EgressHealthy: "Nothing is known against its way out.",
     ClientCurrent: "WhatsApp accepts the client version that it announces.",
+    Restricted: "WhatsApp keeps the account from something, as from writing to people it never wrote with.",
     Reconciling: reconciling,
     Stalled: stalled,
   },

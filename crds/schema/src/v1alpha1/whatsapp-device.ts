@@ -141,7 +141,7 @@ export const DeviceStatus = z.object({
     .array(Condition)
     .max(16)
     .default([])
-    .describe("Ready, Scheduled, Paired, Connected, EgressHealthy, ClientCurrent, Reconciling, Stalled."),
+    .describe("Ready, Scheduled, Paired, Connected, EgressHealthy, ClientCurrent, Restricted, Reconciling, Stalled."),
   assignment: z
     .object({
       endpoint: z.string().max(253).describe("EgressEndpoint that the device leaves by; empty while it has none."),
@@ -188,6 +188,17 @@ export const DeviceStatus = z.object({
     .optional()
     .describe("The connection, or the attempts at it."),
   lastDisconnect: LastDisconnect.optional().describe("The last disconnect, with its cause and what to do."),
+  restriction: z
+    .object({
+      kind: z
+        .string()
+        .max(64)
+        .describe("ReachoutTimelock: announced with its end. NewChatsRefused: a text was refused."),
+      since: Timestamp.describe("Since when it is known."),
+      until: Timestamp.optional().describe("When it ends, where WhatsApp said so."),
+    })
+    .optional()
+    .describe("What WhatsApp keeps the account from: it stays connected and may write to those it wrote with before."),
   pairRequestedAt: z.string().max(64).optional().describe("The pair-requested-at annotation that was honoured last."),
 });
 export type DeviceStatus = z.infer<typeof DeviceStatus>;
