@@ -171,7 +171,7 @@ describe("a session run alone", () => {
     session.write('{"send": {"to": "33612345678"}}');
     await until("the complaint", () => session.errors.some((line) => line.startsWith("standard input: ")));
     expect(session.errors.find((line) => line.startsWith("standard input: "))).toBe(
-      'standard input: send.to: a number such as +33612345678; send.text: a text; allowed: {"send": {"to": "+33612345678", "text": "Hello"}}',
+      'standard input: send.to: a number such as +33612345678, or the chat of a person or group as `messages read` prints it; send.text: a text; allowed: {"send": {"to": "+33612345678", "text": "Hello"}}',
     );
     expect(session.last?.state).toBe("Connected");
   });

@@ -20,7 +20,7 @@ describe("a session pod on the operator's link", () => {
       pod: { namespace: "shop", name: "direct-default-0", uid: "pod-uid-1", node: "node-1" },
       sessions: [],
       selfGranted: [],
-      abilities: ["store-login"],
+      abilities: ["store-login", "late-grants"],
     });
     expect(scene.hub.authorizations[0]).toBe("Bearer token-1");
     const asked = scene.hub.frames.flatMap((frame) => (frame.kind === "grant-request" ? frame.requests : []));

@@ -24,11 +24,16 @@ it("lets frames up to the cap pass, in whatever pieces they come", () => {
 
 it.each([
   ["in one piece", (bytes: Uint8Array) => [bytes]],
-  ["byte by byte", (bytes: Uint8Array) => [...bytes.subarray(0, 3)].map((byte) => Uint8Array.of(byte))],
+  ["in pieces", (bytes: Uint8Array) => [bytes.subarray(0, 2), bytes.subarray(2, 500_000), bytes.subarray(500_000)]],
   ["behind another frame", (bytes: Uint8Array) => [Buffer.concat([frame(7), bytes])]],
-])("refuses a larger one as soon as it is announced, %s", (_how, pieces) => {
+])("refuses a larger one when more of it has come than the cap, %s", (_how, pieces) => {
   const meter = new FrameMeter();
   expect(() => {
-    for (const piece of pieces(frame(0, frameCapBytes + 1))) meter.take(piece);
-  }).toThrow("a frame of 1048577 bytes");
+    for (const piece of pieces(frame(frameCapBytes + 1, 2 ** 24 - 1))) meter.take(piece);
+  }).toThrow("a frame of 16777215 bytes");
+});
+
+it("one that is announced and does not come costs nothing and is waited for", () => {
+  const meter = new FrameMeter();
+  expect(() => meter.take(frame(frameCapBytes, 2 ** 24 - 1))).not.toThrow();
 });

@@ -6,33 +6,31 @@ export const frameCapBytes = 1024 * 1024;
 
 const headerBytes = 3;
 
-/** Follows the lengths of the frames that arrive, whatever pieces they arrive in. */
+/** Follows the frames that arrive, whatever pieces they arrive in. */
 export class FrameMeter {
   #headerLength = 0;
   #announcedBytes = 0;
   #toComeBytes = 0;
 
-  /** Throws as soon as a frame announces more than the cap, before any of it is kept. */
+  /** Throws when more of one frame has come than the cap; one that is announced and does not come is the silence that it is. */
   take(piece: Uint8Array): void {
     for (let at = 0; at < piece.length;) {
-      if (this.#toComeBytes > 0) {
-        const skipped = Math.min(this.#toComeBytes, piece.length - at);
-        this.#toComeBytes -= skipped;
-        at += skipped;
+      if (this.#toComeBytes === 0) {
+        this.#header(piece[at] ?? 0);
+        at += 1;
         continue;
       }
-      this.#header(piece[at] ?? 0);
-      at += 1;
+      const taken = Math.min(this.#toComeBytes, piece.length - at);
+      this.#toComeBytes -= taken;
+      at += taken;
+      if (this.#announcedBytes - this.#toComeBytes > frameCapBytes)
+        throw new Error(`a frame of ${this.#announcedBytes} bytes; the most that is read is ${frameCapBytes}`);
     }
   }
 
   #header(byte: number): void {
-    this.#announcedBytes = this.#announcedBytes * 256 + byte;
-    this.#headerLength += 1;
-    if (this.#headerLength < headerBytes) return;
-    const announced = this.#announcedBytes;
-    [this.#headerLength, this.#announcedBytes, this.#toComeBytes] = [0, 0, announced];
-    if (announced > frameCapBytes)
-      throw new Error(`a frame of ${announced} bytes; the most that is read is ${frameCapBytes}`);
+    this.#announcedBytes = (this.#headerLength === 0 ? 0 : this.#announcedBytes * 256) + byte;
+    this.#headerLength = (this.#headerLength + 1) % headerBytes;
+    if (this.#headerLength === 0) this.#toComeBytes = this.#announcedBytes;
   }
 }
