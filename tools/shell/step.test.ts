@@ -82,6 +82,12 @@ it.each([
   expect(stage.run(`${source}; step "compiling" "look" true`).said).toContain(expected);
 });
 
+it("says what a step took elsewhere where it was never run here", () => {
+  using stage = new Stage();
+  const { said } = stage.run(`${source}; step "building 1 of 9: kube-apiserver 1.36.3" "look" true`);
+  expect(said).toMatch(/kube-apiserver 1\.36\.3 \(takes about \d+ m \d+ s on two cores\)/);
+});
+
 it("keeps how long it took", () => {
   using stage = new Stage();
   stage.run(`${source}; step "1 of 2: compiling" "look" sleep 1`);
