@@ -126,7 +126,7 @@ export const causeFacts: Readonly<Record<Cause, CauseFacts>> = {
     recovery: "Backoff",
     actor: "platform team",
     advice:
-      "The proxy did not carry the connection, or answered in WhatsApp's place. Check its host, port, credentials and filters; the session tries again on the same endpoint.",
+      "The proxy did not carry the connection. Check its host, port, credentials and filters, which may answer in WhatsApp's place; the session tries again on the same endpoint.",
   },
   TlsFault: {
     recovery: "Backoff",
