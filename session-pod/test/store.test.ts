@@ -68,6 +68,18 @@ describe.each(databaseKinds)("the store on %s", (_kind, start) => {
       else expect(second.storedEpoch).toBe(1);
     });
 
+    it.each([
+      ["is taken over when its epoch is beyond belief", 2 ** 31 - 1, 1],
+      ["is taken over when its incarnation cannot rise", 1, 2 ** 31 - 1],
+    ])("a row %s", async (_case, epoch, incarnation) => {
+      const { device } = await claimed(store, "d1");
+      const database = createDatabase(url);
+      await database.db.updateTable("wa_device").set({ epoch, incarnation }).where("key", "=", device).execute();
+      await database.db.destroy();
+      expect((await store.claim(claimRequest("d1", 2, "pod-b"))).kind).toBe("Granted");
+      await (await claimed(store, "d1", 2, "pod-b")).openGeneration().commit({ puts: [put("a", "1")] });
+    });
+
     it("refuses the next write and read of a claim that a restarted container of the same pod has replaced", async () => {
       const old = (await claimed(store, "d1")).openGeneration();
       await using other = await open(url);

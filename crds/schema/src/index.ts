@@ -1,4 +1,5 @@
 export * from "./causes.ts";
+export * from "./epoch.ts";
 export * from "./keys.ts";
 export * from "./labels.ts";
 export * from "./link/frames.ts";

@@ -1,4 +1,4 @@
-import type { DeviceStatus, EgressEndpoint, EgressPool, WhatsAppDevice } from "@wa/schema";
+import { nextEpoch, type DeviceStatus, type EgressEndpoint, type EgressPool, type WhatsAppDevice } from "@wa/schema";
 import { chooseEndpoint, choosePod } from "./assign.ts";
 import { hasRoomFor } from "./capacity.ts";
 import type { Situation } from "./phases.ts";
@@ -147,8 +147,9 @@ function own(device: WhatsAppDevice, found: Assigned, endpoint: EgressEndpoint, 
   const takeover = takeoverOf(device, world, now);
   if (!takeover.isAllowed) return { assignment: placed, recheckAfterMs: takeover.waitMs };
   if (candidate === "") return { assignment: { ...placed, podUID: "" } };
-  const stored = reportOf(device, world)?.storedEpoch ?? 0;
-  return { assignment: { ...placed, podUID: candidate, epoch: Math.max(found.epoch, stored) + 1 } };
+  return {
+    assignment: { ...placed, podUID: candidate, epoch: nextEpoch(found.epoch, reportOf(device, world)?.storedEpoch) },
+  };
 }
 
 /** UID of the recorded pod of that name while it can run sessions. */

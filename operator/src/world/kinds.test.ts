@@ -1,7 +1,7 @@
-import { mostStarts } from "@wa/schema";
+import { maxEpoch, mostStarts } from "@wa/schema";
 import { expect, it } from "vitest";
-import { aPool } from "../../test/builders.ts";
-import { poolKind } from "./kinds.ts";
+import { aDevice, aPool, assignment } from "../../test/builders.ts";
+import { deviceKind, poolKind } from "./kinds.ts";
 
 it.each([
   [
@@ -22,4 +22,9 @@ it("what is no start limit is refused, not mended", () => {
   expect(() => poolKind.parse({ metadata, spec: { ...spec, startLimits: { login: { count: "many" } } } })).toThrow(
     /count/,
   );
+});
+
+it.each([2 ** 31 - 1, 2 ** 53])("a device whose status holds the epoch %d stays in sight", (epoch) => {
+  const status = { assignment: { ...assignment(), epoch } };
+  expect(deviceKind.parse({ ...aDevice(), status }).status.assignment?.epoch).toBe(maxEpoch);
 });

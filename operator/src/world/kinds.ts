@@ -1,5 +1,6 @@
 import {
   annotations,
+  boundedEpoch,
   EgressEndpoint,
   EgressPool,
   group,
@@ -17,7 +18,8 @@ import { ContainerStatuses, problemOf } from "./pod-problem.ts";
 const ours = <T>(names: { readonly kind: string; readonly plural: string }, schema: z.ZodType<T>): Kind<T> =>
   defineKind({ group, version, kind: names.kind, plural: names.plural, isNamespaced: true, schema });
 
-export const deviceKind = ours(kinds.device, WhatsAppDevice);
+/** A status of an earlier release may hold an epoch beyond the bound: such a device must not vanish, or nothing could end it. */
+export const deviceKind = ours(kinds.device, z.preprocess(withEpochWithinBounds, WhatsAppDevice));
 /** An earlier release took higher limits: such a pool must not vanish, and counts with what a ledger holds. */
 export const poolKind = ours(kinds.pool, z.preprocess(withinBounds, EgressPool));
 export const endpointKind = ours(kinds.endpoint, EgressEndpoint);
@@ -37,6 +39,15 @@ const Limited = z.looseObject({
 function withinBounds(pool: unknown): unknown {
   const { data } = Limited.safeParse(pool);
   return data ?? pool;
+}
+
+const Claimed = z.looseObject({
+  status: z.looseObject({ assignment: z.looseObject({ epoch: z.number().transform(boundedEpoch) }) }),
+});
+
+function withEpochWithinBounds(device: unknown): unknown {
+  const { data } = Claimed.safeParse(device);
+  return data ?? device;
 }
 
 const core = { group: "", version: "v1" } as const;

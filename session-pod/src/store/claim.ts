@@ -1,4 +1,4 @@
-import type { DataKey } from "@wa/schema";
+import { maxEpoch, maxEpochLead, type DataKey } from "@wa/schema";
 import type { Claim, ClaimRequest, DeviceKey, GenerationStore } from "../sessions/ports.ts";
 import { credsPlace } from "./batch.ts";
 import { inFence, isOwned, isSuperseded, type Fence } from "./fence.ts";
@@ -15,7 +15,8 @@ export type ClaimOutcome =
 
 /**
  * Takes the device's row when the epoch is newer, or the same and held by the same owner; the incarnation rises with every
- * grant. In a transaction for its deadline: a statement that the client gave up on must not raise the row afterwards.
+ * grant. A row that lies further above than any honest claim is taken over too: somebody wrote it by hand. In a transaction for
+ * its deadline: a statement that the client gave up on must not raise the row afterwards.
  */
 export async function takeRow(database: Database, { device, epoch, owner }: ClaimRequest): Promise<ClaimOutcome> {
   return await database.db.transaction().execute(async (trx) => {
@@ -28,11 +29,17 @@ export async function takeRow(database: Database, { device, epoch, owner }: Clai
           .doUpdateSet((row) => ({
             epoch: row.ref("excluded.epoch"),
             owner: row.ref("excluded.owner"),
-            incarnation: row("wa_device.incarnation", "+", 1),
+            incarnation: row
+              .case()
+              .when("wa_device.incarnation", "<=", maxEpoch)
+              .then(row("wa_device.incarnation", "+", 1))
+              .else(row.lit(1))
+              .end(),
           }))
           .where((row) =>
             row.or([
               row("wa_device.epoch", "<", row.ref("excluded.epoch")),
+              row("wa_device.epoch", ">", Math.min(epoch + maxEpochLead, maxEpoch + 1)),
               row.and([
                 row("wa_device.epoch", "=", row.ref("excluded.epoch")),
                 row("wa_device.owner", "=", row.ref("excluded.owner")),

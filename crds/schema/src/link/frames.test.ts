@@ -38,6 +38,13 @@ it("text is cut on whole characters, and holds nothing that a terminal obeys", (
   expect(parsed.lastDisconnect?.message).toBe("a\uFFFD");
 });
 
+it.each([2 ** 53, 2 ** 31 - 1, -1, 1.5])(
+  "a stored epoch of %d counts as not told, and costs nobody the link",
+  (storedEpoch) => {
+    expect(SessionReport.parse(report({ storedEpoch })).storedEpoch).toBeUndefined();
+  },
+);
+
 describe("what no status could hold is refused, by field and what is allowed", () => {
   it.each([
     ["an instant that is none", { connectedSince: "soon" }, "session.connectedSince: Invalid ISO datetime"],

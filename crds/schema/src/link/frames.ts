@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { boundedEpoch, maxEpoch } from "../epoch.ts";
 import { observedAddress } from "../observed-address.ts";
 import { clipped, printable } from "../text.ts";
 import { LastDisconnect } from "../v1alpha1/whatsapp-device.ts";
@@ -41,6 +42,11 @@ const whole = (most: number) => z.string().max(most).transform(printable);
 /** As the API server takes it in a status. */
 const Instant = z.iso.datetime().max(40);
 
+/** What no honest store holds counts as not told: one odd row must not cost its pod the link. */
+const StoredEpoch = z
+  .number()
+  .transform((told): number | undefined => (told === boundedEpoch(told) ? told : undefined));
+
 export const sessionStates = [
   "Claiming",
   "ClaimRefused",
@@ -63,13 +69,13 @@ export type SessionStateName = (typeof sessionStates)[number];
 /** All that a session pod says of one session, whole every time (level-based). Instants are RFC 3339. */
 export const SessionReport = z.object({
   device: DeviceRef,
-  epoch: z.int(),
+  epoch: z.number().transform(boundedEpoch),
   state: z.enum(sessionStates),
   /** One CamelCase word for why it is in this state, where there is more than one (`MasterKeyMismatch`, `ProxySecretMissing`). */
   reason: z.string().optional(),
   message: z.string().optional(),
   /** With ClaimRefused: the epoch that the store holds. */
-  storedEpoch: z.int().optional(),
+  storedEpoch: StoredEpoch.optional(),
   paired: z.boolean(),
   generation: z.int().default(0),
   qr: z.object({ code: whole(1024), attempt: z.int(), expiresAt: Instant }).optional(),
@@ -122,7 +128,7 @@ export type DataKey = z.infer<typeof DataKey>;
 
 export const Assignment = z.object({
   device: DeviceRef,
-  epoch: z.int(),
+  epoch: z.int().min(0).max(maxEpoch),
   /** The first one encrypts; all decrypt. */
   dataKeys: z.array(DataKey).min(1),
   spec: SessionSpec,

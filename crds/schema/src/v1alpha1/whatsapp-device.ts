@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { maxEpoch } from "../epoch.ts";
 import { causes } from "../causes.ts";
 import { Condition, devicePhases } from "./conditions.ts";
 import { Duration, durationMs, LabelMap, ObjectMeta, Timestamp } from "./primitives.ts";
@@ -148,7 +149,7 @@ export const DeviceStatus = z.object({
       pod: z.string().max(253).default("").describe("Session pod that runs it; empty while none does."),
       podUID: z.string().max(64).default("").describe("UID of the pod that the epoch was given to."),
       node: z.string().max(253).default("").describe("Node of that pod."),
-      epoch: z.int().describe("Fencing number of the claim in the store; 0 until the first."),
+      epoch: z.int().min(0).max(maxEpoch).describe("Fencing number of the claim in the store; 0 until the first."),
       since: Timestamp.describe("When it was assigned to this endpoint."),
     })
     .optional()
