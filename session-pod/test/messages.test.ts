@@ -7,8 +7,12 @@ import { proto } from "@whiskeysockets/baileys/WAProto/index.js";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import type { Claim, GenerationStore, Store } from "../src/sessions/ports.ts";
+import { currentDataKey } from "@wa/schema";
+import { createDatabase } from "../src/store/database.ts";
+import { enqueueText } from "../src/store/enqueue.ts";
+import { createSealer } from "../src/store/seal.ts";
 import { childEnvironment } from "./child-environment.ts";
-import { claimed, databaseKinds, installation, masterKey, open, type Databases } from "./store-fixture.ts";
+import { claimed, databaseKinds, deviceKey, installation, masterKey, open, type Databases } from "./store-fixture.ts";
 
 const run = promisify(execFile);
 const program = join(import.meta.dirname, "../src/messages.ts");
@@ -80,6 +84,29 @@ describe.each(databaseKinds)("messages, with a store on %s", (_kind, start) => {
     await generation.commit({ outbox: [{ messageId: second.messageId, state: "Failed", error: "NotOnWhatsApp" }] });
     expect((await store.pendingOutbox([claim])).size).toBe(0);
     expect(await store.pendingOutbox([])).toEqual(new Map());
+  });
+
+  it.each([
+    ["sealed with a key that is not at hand", { keyId: "another", keyBase64: Buffer.alloc(32, 9).toString("base64") }],
+    [
+      "that a known key does not open",
+      {
+        keyId: currentDataKey(masterKey, deviceKey("till-1")).keyId,
+        keyBase64: Buffer.alloc(32, 9).toString("base64"),
+      },
+    ],
+  ])("any number of texts %s hold up none that opens, and wait", async (_what, key) => {
+    const database = createDatabase(env["WA_STORE"] ?? "");
+    const sealer = createSealer(claim.device, [key]);
+    for (let count = 0; count < 45; count += 1)
+      await enqueueText(database, { device: claim.device, sealer }, { to: "1@s.whatsapp.net", text: "closed" });
+    await messages(["send", ...of, "--to", "+33612345678", "--text", "open"]);
+    const polls = [];
+    for (let count = 0; count < 4; count += 1) polls.push((await store.pendingOutbox([claim])).get(claim.device) ?? []);
+    expect(polls.at(-1)).toMatchObject([{ text: "open" }]);
+    const queued = database.db.selectFrom("wa_outbox").where("state", "=", "Queued");
+    expect(await queued.selectAll().execute()).toHaveLength(46);
+    await database.db.destroy();
   });
 
   it("gives the outbox of a device to its newest epoch alone", async () => {

@@ -97,6 +97,7 @@ export async function findPending(
   if (byDevice.size === 0) return pending;
   const mostUnderWay = Math.max(...readers.map(({ underWay }) => underWay?.size ?? 0));
   const question = { devices: [...byDevice.keys()], nowMs, most: pendingPerDevice + mostUnderWay };
+  const closed: ClosedRow[] = [];
   for (const row of await selectPending(database, question)) {
     const reader = byDevice.get(row.device);
     if (reader === undefined || reader.epoch !== row.epoch || reader.underWay?.has(row.message_id) === true) continue;
@@ -105,9 +106,26 @@ export async function findPending(
       pending.set(row.device, [...(pending.get(row.device) ?? []), due]);
     } catch (error) {
       onTrouble({ operation: "pendingOutbox", ...describeError(error) });
+      closed.push(row);
     }
   }
+  for (const row of closed) await putOff(database, row, nowMs + closedAgainMs);
   return pending;
+}
+
+type ClosedRow = Pick<OutboxRow, "device" | "message_id">;
+
+/** A row that does not open must not keep its place before those that do; perhaps its key comes back. */
+const closedAgainMs = 3_600_000;
+
+async function putOff({ db }: Database, { device, message_id }: ClosedRow, untilMs: number): Promise<void> {
+  await db
+    .updateTable("wa_outbox")
+    .set({ not_before_ms: untilMs, error: "does not open with the keys at hand" })
+    .where("device", "=", device)
+    .where("message_id", "=", message_id)
+    .where("state", "=", "Queued")
+    .execute();
 }
 
 interface PendingQuestion {
